@@ -1,0 +1,16 @@
+// Where work runs that must not run here: plugin strands and the database writer. Threads in a node, the simulated
+// loop in a simulation.
+#pragma once
+
+#include <functional>
+
+namespace atlas::base {
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Any thread. Runs every task once, in no promised order between tasks; a task may block.
+  virtual void run(std::move_only_function<void()> task) = 0;
+};
+
+}  // namespace atlas::base

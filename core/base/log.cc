@@ -1,0 +1,127 @@
+#include "base/log.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "base/utf8.h"
+
+namespace atlas::base {
+namespace {
+
+std::atomic<int> g_lowest{static_cast<int>(Level::kWarn)};
+std::atomic<LogFormat> g_format{LogFormat::kText};
+
+spdlog::logger& logger() {
+  static const auto made = [] {
+    auto out = std::make_shared<spdlog::logger>("atlas", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    out->set_level(spdlog::level::trace);
+    out->set_pattern("%v");
+    out->flush_on(spdlog::level::trace);
+    return out;
+  }();
+  return *made;
+}
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::kDebug: return spdlog::level::debug;
+    case Level::kInfo: return spdlog::level::info;
+    case Level::kWarn: return spdlog::level::warn;
+    case Level::kError: return spdlog::level::err;
+    case Level::kOff: return spdlog::level::off;
+  }
+  return spdlog::level::info;
+}
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::kDebug: return "debug";
+    case Level::kInfo: return "info";
+    case Level::kWarn: return "warn";
+    case Level::kError: return "error";
+    case Level::kOff: return "off";
+  }
+  return "info";
+}
+
+void append_json_text(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+}
+
+std::string timestamp() {
+  const auto now = std::chrono::system_clock::now();
+  const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
+  const std::time_t t = std::chrono::system_clock::to_time_t(seconds);
+  std::tm parts{};
+  gmtime_r(&t, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}Z", text, millis);
+}
+
+}  // namespace
+
+void configure_log(Level lowest, LogFormat format) {
+  g_lowest = static_cast<int>(lowest);
+  g_format = format;
+}
+
+bool log_enabled(Level level) { return static_cast<int>(level) >= g_lowest.load(std::memory_order_relaxed); }
+
+void log_line(Level level, std::string_view who, std::string_view line) {
+  if (!log_enabled(level)) return;
+  const std::string safe = escaped(line);
+  std::string out;
+  if (g_format == LogFormat::kJson) {
+    out = fmt::format(R"({{"time":"{}","level":"{}","who":"{}","line":")", timestamp(), name_of(level), who);
+    append_json_text(out, safe);
+    out += "\"}";
+  } else {
+    out = fmt::format("{} {:<5} {}: {}", timestamp(), name_of(level), who, safe);
+  }
+  logger().log(to_spdlog(level), "{}", out);
+}
+
+std::string escaped(std::string_view text, std::size_t most) {
+  std::string out;
+  out.reserve(std::min(text.size(), most));
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const std::size_t length = utf8_length(text.substr(i));
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool printable = length > 0 && byte >= 0x20 && byte != 0x7f;
+    const std::size_t grows = printable ? length : 4;
+    if (out.size() + grows > most) {
+      out += "...";
+      break;
+    }
+    if (printable) {
+      out.append(text.substr(i, length));
+      i += length;
+    } else {
+      out += fmt::format("\\x{:02x}", byte);
+      ++i;
+    }
+  }
+  return out;
+}
+
+bool LogGate::pass(std::uint64_t now_ns, std::uint32_t* suppressed) {
+  std::uint64_t start = window_start_.load(std::memory_order_relaxed);
+  if (now_ns - start >= period_ns_ && window_start_.compare_exchange_strong(start, now_ns)) used_ = 0;
+  if (used_.fetch_add(1, std::memory_order_relaxed) < burst_) {
+    const std::uint32_t left = left_out_.exchange(0, std::memory_order_relaxed);
+    if (suppressed != nullptr) *suppressed = left;
+    return true;
+  }
+  left_out_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+}  // namespace atlas::base

@@ -1,0 +1,139 @@
+// The plugin host: finds and loads plugins, runs each on a strand of its own, and gives them the capability tables.
+//
+// Threads: load(), start() and stop() on the thread that owns the node; deliver() and peer_event() on the I/O thread;
+// run_command() on any thread. No plugin code runs on the I/O thread.
+// Ownership: the host owns plugins, strands, claims and everything a plugin registered; one routine takes it all back,
+// whether init failed, the plugin stopped or it was found at fault.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "host/network.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+struct atlas_plugin;
+
+namespace atlas::host {
+
+enum class Mode : std::uint32_t { kDaemon = 1, kClient = 2, kDescribe = 3 };
+
+struct HostSetup {
+  Mode mode = Mode::kDaemon;
+  std::string version;  // of the program
+  const config::Config* config = nullptr;
+  std::vector<std::filesystem::path> search;  // absolute directories; the first that has <id>.so wins
+  Network* network = nullptr;                 // null in kDescribe
+  store::Store* store = nullptr;              // null in kDescribe
+  net::Loop* loop = nullptr;                  // timers fire there and go to the strand; null in kDescribe
+  const base::Clock* clock = nullptr;
+  base::Random* random = nullptr;             // any thread
+  base::Executor* executor = nullptr;         // runs strands: one task is one turn of one strand
+};
+
+// A request of a peer for a plugin. The payload is copied into the strand's queue.
+struct Incoming {
+  std::uint8_t type = 0;
+  PeerHandle from = 0;
+  ReplyHandle reply_to = 0;
+  base::ByteView payload;
+};
+enum class Delivered { kQueued, kNoOwner, kQueueFull };
+
+struct PeerEvent {
+  std::uint32_t what = 0;  // ATLAS_PEER_*
+  PeerHandle peer = 0;
+  std::string node_id;
+  std::uint32_t reason = 0;
+  bool dialled = false;
+};
+
+struct CommandArg {
+  std::string name;
+  std::uint32_t kind = 1;  // ATLAS_ARG_*
+  bool required = false;
+  std::string help;
+};
+struct Command {
+  std::string path, plugin, summary, display;
+  std::uint32_t where = 0;  // ATLAS_CLI_* bits
+  std::vector<CommandArg> args;
+};
+
+// Where a running command's output goes; any thread.
+class CommandOutput {
+ public:
+  virtual ~CommandOutput() = default;
+  virtual void row(std::string_view json) = 0;
+  virtual void progress(std::string_view text) = 0;
+  virtual void result(std::string_view json) = 0;
+  virtual void finish(int32_t status, std::string_view error) = 0;  // an atlas_status; exactly once
+};
+
+struct PluginKey {  // one key that a plugin's init asked for: for the reference and `config check`
+  std::string key, type, fallback, bounds, doc;
+};
+struct PluginRow {
+  std::string id, version, summary, state, file, reason;
+  std::vector<std::uint8_t> types;
+  std::vector<std::string> commands;
+  std::vector<PluginKey> keys;
+  std::uint64_t callbacks = 0, faults = 0, dropped = 0;
+  std::uint64_t queue_messages = 0;
+};
+struct MetricRow {
+  std::string name, help;
+  bool gauge = false;
+  std::int64_t value = 0;
+};
+
+class Host {
+ public:
+  explicit Host(HostSetup setup);
+  ~Host();
+
+  // Finds, probes and initialises every enabled plugin, in the order given. All claims are made first; every conflict
+  // and every configuration error of every plugin is reported, none starts unless the list is empty.
+  std::vector<config::Problem> load(const std::vector<std::string>& ids);
+  // A plugin linked into this program or a test: same life cycle, no file.
+  void add_linked(const ::atlas_plugin* descriptor);
+
+  void start();                          // runs start() on every strand and waits for it
+  void drain(base::MonoNs deadline);     // asks every plugin, returns at once
+  void stop();                           // completes what is pending with STOPPING, then stop() in reverse order
+  // The same in pieces that never wait, for a simulation where this thread is every thread.
+  void begin_start();
+  void begin_stop(std::move_only_function<void()> done);
+
+  Delivered deliver(const Incoming& message);
+  bool owns(std::uint8_t type) const;
+  void peer_event(const PeerEvent& event);
+
+  std::vector<Command> commands() const;
+  // Runs on the plugin's strand; returns a token for cancel_command, 0 when there is no such command (output untouched).
+  std::uint64_t run_command(const std::string& path, const std::map<std::string, std::string>& args,
+                            std::shared_ptr<CommandOutput> output);
+  void cancel_command(std::uint64_t token);
+
+  std::vector<PluginRow> plugins() const;
+  std::vector<MetricRow> metrics() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace atlas::host

@@ -1,0 +1,74 @@
+// What the host asks of the network. core/node implements it; tests fake it. Every function is safe on any thread,
+// never blocks and never calls back before it returns.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "wire/peer_record.h"
+
+namespace atlas::host {
+
+using PeerHandle = std::uint64_t;
+using ReplyHandle = std::uint64_t;
+
+// A live session as any thread may see it: a snapshot.
+struct LivePeer {
+  PeerHandle handle = 0;
+  wire::PeerRecord record;  // address is where the peer is seen now, last_seen the last exchange
+  bool dialled = false;     // by this side
+  std::int64_t connected_at = 0;
+  std::uint64_t rtt_us = 0;
+};
+
+struct Answer {
+  base::Fault fault{};  // meaningful when !ok
+  bool ok = false;      // an answer came; it may be an Error
+  std::uint8_t type = 0;
+  std::uint32_t error_code = 0;
+  std::string error_text;
+  base::Bytes body;
+  std::uint64_t rtt_us = 0;
+};
+using AnswerFn = std::move_only_function<void(Answer&&)>;
+
+struct Connected {
+  bool ok = false;
+  base::Fault fault{};
+  std::string error;
+  PeerHandle peer = 0;
+  std::string node_id;
+  bool existing = false;
+};
+using ConnectedFn = std::move_only_function<void(Connected&&)>;
+
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  // The callbacks run on the I/O thread, exactly once; the host hands them to the right strand.
+  virtual void send(PeerHandle to, std::uint8_t type, base::Bytes payload) = 0;
+  virtual void request(PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout,
+                       std::uint64_t tag, AnswerFn done) = 0;
+  // A request by the tag it was given: its callback will not be called by later events.
+  virtual void cancel_request(std::uint64_t tag) = 0;
+  // Answers one request and finishes the stream; several in one turn leave in one batch.
+  virtual void reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) = 0;
+  virtual void connect(std::string target, base::MonoNs timeout, ConnectedFn done) = 0;
+  virtual void disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
+
+  // Snapshots, from a table that the I/O thread keeps up to date under a lock of its own.
+  virtual LivePeer self() const = 0;
+  virtual std::optional<LivePeer> peer(PeerHandle handle) const = 0;
+  virtual PeerHandle find(std::string_view node_id) const = 0;  // 0: no session
+  virtual std::vector<LivePeer> peers() const = 0;
+};
+
+}  // namespace atlas::host

@@ -1,0 +1,34 @@
+// The loop over libuv: epoll, one timer heap behind a timerfd-precise wait, an async handle for post(), signals, and
+// UDP sockets with recvmmsg, GRO, GSO, ECN and packet info. One instance belongs to the thread that calls run().
+#pragma once
+
+#include <memory>
+
+#include "net/loop.h"
+
+namespace atlas::net {
+
+class UvLoop final : public Loop {
+ public:
+  explicit UvLoop(const base::Clock& clock);
+  ~UvLoop() override;
+
+  void post(std::move_only_function<void()> task) override;
+  std::unique_ptr<Timer> make_timer(std::function<void()> callback) override;
+  base::Result<std::unique_ptr<UdpSocket>> open_udp(const SocketAddress& bind, const UdpOptions& options,
+                                                    UdpEvents events) override;
+  const base::Clock& clock() const override;
+
+  // Calls back on the loop for SIGINT, SIGTERM, SIGHUP.
+  void on_signal(int signal_number, std::function<void()> callback);
+  // Until stop(); every socket, timer and signal made here must be gone before the loop is destroyed.
+  void run();
+  // Any thread.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace atlas::net

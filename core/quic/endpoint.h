@@ -1,0 +1,179 @@
+// QUIC v1 over the loop's UDP sockets: many connections, as server and as client at once, each side with a certificate
+// of its Ed25519 key. The only floor that knows ngtcp2 and GnuTLS; none of their types shows here.
+//
+// Loop thread only. Callbacks never nest: what a callback asks for (write, close, open) is recorded and leaves in the
+// flush at the end of the turn, so a callback may do anything but destroy the endpoint.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "identity/node_key.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace atlas::quic {
+
+using StreamId = std::int64_t;
+
+enum class Side : std::uint8_t { kListener, kDialler };
+
+// Why a connection ended.
+struct CloseInfo {
+  enum class By : std::uint8_t {
+    kLocal,          // close() here
+    kPeer,           // CONNECTION_CLOSE of the application, code is its
+    kPeerTransport,  // CONNECTION_CLOSE of the transport, code is its (0x100 + alert for TLS)
+    kTransport,      // a protocol fault of the peer that this side closed for
+    kIdle,           // idle timeout
+    kHandshakeTimeout,
+    kReset,          // stateless reset
+    kIdentity,       // the peer's certificate was refused here (wrong key type, or not the node dialled)
+  };
+  By by = By::kLocal;
+  std::uint64_t code = 0;
+  std::string reason;  // for the log; already escaped and bounded
+};
+
+struct ConnectionStats {
+  base::MonoNs smoothed_rtt = 0;
+  std::uint64_t bytes_sent = 0, bytes_received = 0;
+  std::size_t streams = 0;
+};
+
+// One connection. A pointer is valid from the first callback (or from dial()) until on_closed returns.
+class Connection {
+ public:
+  virtual Side side() const = 0;
+  virtual std::uint64_t number() const = 0;  // unique for the life of the endpoint; for logs and maps
+  virtual const net::SocketAddress& remote() const = 0;  // follows migration
+  virtual const net::SocketAddress& local() const = 0;
+  // Set once the TLS handshake is complete on this side.
+  virtual const identity::PublicKey& peer_key() const = 0;
+  // When this side got or sent its first Initial.
+  virtual base::MonoNs started() const = 0;
+
+  // A new bidirectional stream; kFull when the peer's stream limit is reached, kState while closing.
+  virtual base::Result<StreamId> open_stream() = 0;
+  // Queues a copy. False when the stream is gone or its send side has ended. `fin` ends our side.
+  virtual bool write(StreamId stream, base::ByteView data, bool fin) = 0;
+  // Bytes queued or in flight on this stream that the peer has not acknowledged.
+  virtual std::size_t unacknowledged(StreamId stream) const = 0;
+  virtual std::size_t unacknowledged() const = 0;
+  // Gives receive credit back for bytes that on_data delivered.
+  virtual void consume(StreamId stream, std::size_t bytes) = 0;
+  // RESET_STREAM and STOP_SENDING with this code.
+  virtual void reset(StreamId stream, std::uint64_t code) = 0;
+  // Sends CONNECTION_CLOSE; on_closed follows at the end of the turn. Data not yet sent is lost: let on_written tell
+  // that a last message arrived.
+  virtual void close(std::uint64_t code, std::string_view reason) = 0;
+  // Listener: the connection has passed authentication above this floor and no longer counts as half-open (Retry).
+  virtual void mark_verified() = 0;
+  // Never let NAT bindings and idle timers run out: send PING when idle for this long (0 = off).
+  virtual void keep_alive(base::MonoNs idle) = 0;
+  virtual ConnectionStats stats() const = 0;
+
+  void* user = nullptr;  // the floor above's own
+
+ protected:
+  ~Connection() = default;
+};
+
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  // TLS is done and peer_key() is known. For a dialler it does not yet mean that the listener accepted us.
+  virtual void on_connected(Connection& connection) = 0;
+  // Bytes in order; `fin` with the last (possibly empty) piece. A stream of the peer's begins with its first piece.
+  virtual void on_data(Connection& connection, StreamId stream, base::ByteView data, bool fin) = 0;
+  // Everything written on the stream, FIN included, has been acknowledged.
+  virtual void on_written(Connection& connection, StreamId stream) = 0;
+  // The peer reset its side or refused ours; no more data comes.
+  virtual void on_reset(Connection& connection, StreamId stream, std::uint64_t code) = 0;
+  // Both sides are over; the id means nothing from now on. Always after on_written or on_reset or the last on_data.
+  virtual void on_stream_closed(Connection& connection, StreamId stream) = 0;
+  // The peer moved to another address and it has been validated.
+  virtual void on_path(Connection& connection) = 0;
+  // Exactly once for each connection that was dialled or connected.
+  virtual void on_closed(Connection& connection, const CloseInfo& info) = 0;
+};
+
+// One ALPN on the endpoint: who we are, what we offer, who hears of it.
+struct Protocol {
+  std::string alpn;                           // "atlas/1"
+  const identity::NodeKey* key = nullptr;     // outlives the endpoint
+  ConnectionEvents* events = nullptr;         // outlives the endpoint
+  std::uint32_t max_streams = 50;             // bidirectional streams a peer may have open at once
+  base::MonoNs idle_timeout = 120 * base::kSecond;
+  base::MonoNs handshake_timeout = 10 * base::kSecond;
+  std::uint64_t stream_window = 64 << 10;     // first receive window, bytes
+  std::uint64_t connection_window = 256 << 10;
+  std::uint64_t max_stream_window = 6 << 20;  // auto-tuned up to these
+  std::uint64_t max_connection_window = 16 << 20;
+};
+
+struct EndpointLimits {
+  std::uint32_t max_connections = 200;  // [transport] max_connections: connections in all, both sides
+  std::uint32_t max_half_open = 50;     // [security] handshake_limit: listener connections without mark_verified
+  bool retry_always = false;            // tests
+};
+
+// Every refusal names its rule here; the node exports them as metrics.
+struct EndpointCounters {
+  std::uint64_t accepted = 0, dialled = 0, closed = 0;
+  std::uint64_t retry_sent = 0, token_refused = 0, version_negotiation_sent = 0, stateless_reset_sent = 0;
+  std::uint64_t refused_full = 0;        // max_connections
+  std::uint64_t refused_half_open = 0;   // handshake_limit
+  std::uint64_t refused_by_filter = 0;   // accept filter (bans)
+  std::uint64_t dropped_small_initial = 0, dropped_unknown_id = 0, dropped_malformed = 0;
+  std::uint64_t guarded_frames = 0;      // connections closed by the frame guard
+  std::uint64_t stripped_datagrams = 0;  // early short-header packets withheld from a dialler
+  std::uint64_t half_open = 0, connections = 0;  // gauges
+};
+
+struct DialOptions {
+  net::SocketAddress remote;
+  std::string alpn = "atlas/1";
+  // Checked inside TLS: another key ends the dial with CloseInfo::By::kIdentity before anything is sent.
+  std::optional<std::string> expected_node_id;
+  void* user = nullptr;  // becomes Connection::user
+};
+
+class Endpoint {
+ public:
+  struct Setup {
+    net::Loop* loop = nullptr;
+    base::Random* random = nullptr;
+    EndpointLimits limits;
+    // Keys Retry tokens and stateless resets; the same over restarts, so that peers notice a restart at once.
+    base::ByteArray<32> secret{};
+    // False refuses a first packet from that address before it costs anything. May be empty.
+    std::function<bool(const net::SocketAddress&)> accept_filter;
+  };
+
+  static base::Result<std::unique_ptr<Endpoint>> make(Setup setup);
+  virtual ~Endpoint() = default;
+
+  // Before listen() and dial(). A second claim of an ALPN is kConflict.
+  virtual base::Result<void> add_protocol(const Protocol& protocol) = 0;
+  // One socket for each family at most; a second bind of the same family is kConflict. Port 0 picks one.
+  virtual base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) = 0;
+  // Uses the listening socket of the address's family, or opens one on an ephemeral port.
+  virtual base::Result<Connection*> dial(const DialOptions& options) = 0;
+  // Not accepting new connections any more; what is open goes on.
+  virtual void stop_accepting() = 0;
+  // Closes everything with this code and flushes; on_closed runs for each.
+  virtual void close_all(std::uint64_t code, std::string_view reason) = 0;
+  virtual const EndpointCounters& counters() const = 0;
+  virtual net::UdpCounters udp_counters() const = 0;
+};
+
+}  // namespace atlas::quic
