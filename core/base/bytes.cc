@@ -41,6 +41,8 @@ bool equal_constant_time(ByteView a, ByteView b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-void wipe(MutableBytes secret) { sodium_memzero(secret.data(), secret.size()); }
+void wipe(MutableBytes secret) {
+  sodium_memzero(secret.data(), secret.size());
+}
 
 }  // namespace atlas::base

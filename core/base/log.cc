@@ -26,22 +26,32 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarn: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
-    case Level::kOff: return spdlog::level::off;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarn:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarn: return "warn";
-    case Level::kError: return "error";
-    case Level::kOff: return "off";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarn:
+      return "warn";
+    case Level::kError:
+      return "error";
+    case Level::kOff:
+      return "off";
   }
   return "info";
 }
@@ -72,7 +82,9 @@ void configure_log(Level lowest, LogFormat format) {
   g_format = format;
 }
 
-bool log_enabled(Level level) { return static_cast<int>(level) >= g_lowest.load(std::memory_order_relaxed); }
+bool log_enabled(Level level) {
+  return static_cast<int>(level) >= g_lowest.load(std::memory_order_relaxed);
+}
 
 void log_line(Level level, std::string_view who, std::string_view line) {
   if (!log_enabled(level)) return;
@@ -95,7 +107,9 @@ std::string escaped(std::string_view text, std::size_t most) {
   while (i < text.size()) {
     const std::size_t length = utf8_length(text.substr(i));
     const auto byte = static_cast<unsigned char>(text[i]);
-    const bool printable = length > 0 && byte >= 0x20 && byte != 0x7f;
+    // U+0080 to U+009F are commands to some terminals.
+    const bool high_control = length == 2 && byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    const bool printable = length > 0 && byte >= 0x20 && byte != 0x7f && !high_control;
     const std::size_t grows = printable ? length : 4;
     if (out.size() + grows > most) {
       out += "...";

@@ -17,13 +17,13 @@ enum class LogFormat { kText, kJson };
 // Until configure() nothing below kWarn is written.
 void configure_log(Level lowest, LogFormat format);
 bool log_enabled(Level level);
-// `who` is the folder or the plugin: "quic", "store", "relay". Bytes below 0x20, 0x7f and broken UTF-8 come out as \xNN;
-// a line ends after kMaxLogLine bytes.
+// `who` is the folder or the plugin: "quic", "store", "relay". Bytes below 0x20, 0x7f and broken UTF-8 come out as
+// \xNN; a line ends after kMaxLogLine bytes.
 void log_line(Level level, std::string_view who, std::string_view line);
 
 inline constexpr std::size_t kMaxLogLine = 1024;
 
-// Control bytes and broken UTF-8 as \xNN, cut after `most` bytes: for everything a peer had a hand in.
+// Control characters and broken UTF-8 as \xNN, cut after `most` bytes: for everything a peer had a hand in.
 std::string escaped(std::string_view text, std::size_t most = kMaxLogLine);
 
 template <class... Args>

@@ -68,9 +68,7 @@ class Slots {
     std::uint64_t generation = 0;
   };
 
-  Handle handle_of(std::uint32_t index) const {
-    return slots_[index].generation << 32 | (std::uint64_t{index} + 1);
-  }
+  Handle handle_of(std::uint32_t index) const { return slots_[index].generation << 32 | (std::uint64_t{index} + 1); }
   std::optional<std::uint32_t> index_of(Handle handle) const {
     const std::uint64_t low = handle & UINT32_MAX;
     if (low == 0 || low > slots_.size()) return std::nullopt;

@@ -1,17 +1,20 @@
 // The envelope: eight bytes in front of every payload (wire protocol, section 2).
-// Any thread; plain values and one incremental reader per stream.
+// Plain values and functions: any thread. One EnvelopeReader for one stream, on its thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 
 namespace atlas::wire {
 
 inline constexpr std::size_t kHeaderSize = 8;
-inline constexpr std::uint32_t kMaxPayload = 4'194'304;         // bytes; refusal 2002
-inline constexpr std::uint32_t kMaxHandshakePayload = 16'384;   // bytes before VerifyAck; refusal 2002
+inline constexpr std::uint32_t kMaxPayload = base::limits::wire_max_payload;  // bytes; refusal 2002
+inline constexpr std::uint32_t kMaxHandshakePayload =
+    base::limits::wire_max_handshake_payload;  // bytes before VerifyAck; refusal 2002
 inline constexpr std::uint8_t kVersion = 1;
 
 // Message types that the core owns. All others belong to plugins.
@@ -43,17 +46,19 @@ struct Header {
 };
 
 // The fault of a header, in the order of the checks: magic (2003), version byte (1001), length over `limit` (2002).
+// Looks at the first eight bytes; fewer are 2003. `out` is set when there is no fault.
 std::optional<Code> check_header(base::ByteView eight_bytes, std::uint32_t limit, Header& out);
 
-// Header and payload in one buffer.
+// Header and payload in one buffer. The payload is at most kMaxPayload bytes.
 base::Bytes seal(std::uint8_t type, base::ByteView payload);
 void write_header(base::MutableBytes eight_bytes, std::uint8_t type, std::uint32_t length);
 
-// Cuts envelopes out of the bytes of one stream, whatever pieces they arrive in. Keeps at most one envelope; never
-// reserves more than has arrived. After a fault it stays faulted.
+// Cuts envelopes out of the bytes of one stream, whatever pieces they arrive in. Keeps at most one envelope, and never
+// more room for it than has arrived of it, whatever length its header declares. After a fault it stays faulted.
 class EnvelopeReader {
  public:
   explicit EnvelopeReader(std::uint32_t payload_limit = kMaxPayload) : limit_(payload_limit) {}
+  // Counts for headers that are not complete yet.
   void set_limit(std::uint32_t payload_limit) { limit_ = payload_limit; }
 
   struct Envelope {
@@ -69,12 +74,22 @@ class EnvelopeReader {
   void pop();
   Code fault() const { return *fault_; }
   // True when the stream may end here: nothing was begun.
-  bool at_boundary() const { return !fault_ && !envelope_ && buffer_.empty(); }
-  std::size_t buffered() const { return buffer_.capacity(); }
+  bool at_boundary() const { return !fault_ && !envelope_ && header_filled_ == 0; }
+  // Bytes of payload that are held here.
+  std::size_t buffered() const;
 
  private:
+  bool take_header(base::ByteView& data);
+  void keep(base::ByteView bytes);
+  void join_from(std::size_t first);
+
   std::uint32_t limit_;
-  base::Bytes buffer_;
+  base::ByteArray<kHeaderSize> header_bytes_{};
+  std::size_t header_filled_ = 0;
+  Header header_;
+  // The payload so far, in order. Neighbours of like size are joined, so they are few and each byte moves rarely.
+  std::vector<base::Bytes> pieces_;
+  std::size_t arrived_ = 0;  // bytes in all pieces
   std::optional<Envelope> envelope_;
   std::optional<Code> fault_;
 };
