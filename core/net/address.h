@@ -44,6 +44,7 @@ class IpAddress {
   Scope scope() const;
   // The /24 of IPv4 or the /48 of IPv6: what a limit by prefix counts by.
   IpAddress prefix() const;
+  // IPv6 as RFC 5952 writes it; empty for no address.
   std::string text() const;
 
   auto operator<=>(const IpAddress&) const = default;
@@ -60,9 +61,10 @@ struct SocketAddress {
   // "192.0.2.1:4433", "[2001:db8::1]:4433"; a port is required, 0 is allowed.
   static std::optional<SocketAddress> parse(std::string_view text);
   static std::optional<SocketAddress> from(const sockaddr* address, socklen_t length);
-  // A socket of family AF_INET6 wants IPv4 as ::ffff:a.b.c.d: `as_v6` writes that form. Returns the length.
+  // A socket of family AF_INET6 wants IPv4 as ::ffff:a.b.c.d: `as_v6` writes that form. Returns the length, 0 for no
+  // address.
   socklen_t to(sockaddr_storage& out, bool as_v6 = false) const;
-  // As in the wire protocol, section 7: IPv4-mapped forms shown as IPv4, IPv6 in brackets.
+  // As in the wire protocol, section 7: IPv4-mapped forms shown as IPv4, IPv6 in brackets; empty for no address.
   std::string text() const;
 
   auto operator<=>(const SocketAddress&) const = default;

@@ -16,10 +16,10 @@
 namespace atlas::net {
 
 // One datagram, or several of equal size (the last may be shorter) that the kernel handed over in one buffer (UDP GRO).
-// Borrowed for the call.
+// Never empty: datagrams without a payload are counted and go no further. Borrowed for the call.
 struct ReceivedBatch {
   SocketAddress remote;
-  SocketAddress local;  // the address that it was sent to, with our port
+  SocketAddress local;   // the address that it was sent to, with our port
   std::uint8_t ecn = 0;  // the two ECN bits of the IP header
   base::ByteView data;
   std::size_t segment = 0;  // size of each datagram; data.size() when there is one
@@ -31,7 +31,7 @@ struct SendBatch {
   SocketAddress local;  // source address; unspecified lets the kernel choose
   std::uint8_t ecn = 0;
   base::ByteView data;
-  std::size_t segment = 0;
+  std::size_t segment = 0;  // size of each datagram; 0 means data.size()
 };
 
 struct UdpOptions {
@@ -43,10 +43,13 @@ struct UdpOptions {
 
 struct UdpCounters {
   std::uint64_t received_datagrams = 0, received_bytes = 0, receive_calls = 0;
+  std::uint64_t received_empty = 0;  // datagrams without a payload, also in received_datagrams
+  std::uint64_t receive_errors = 0;  // errors that the kernel reported on receive, ICMP among them
   std::uint64_t sent_datagrams = 0, sent_bytes = 0, send_calls = 0;
-  std::uint64_t blocked = 0;   // EAGAIN on send
-  std::uint64_t oversize = 0;  // EMSGSIZE: path MTU probes that do not fit; dropped
-  std::uint64_t failed = 0;    // any other error on send; dropped
+  std::uint64_t blocked = 0;      // EAGAIN on send
+  std::uint64_t oversize = 0;     // EMSGSIZE: path MTU probes that do not fit; dropped
+  std::uint64_t failed = 0;       // any other error on send; dropped
+  std::uint64_t gso_refused = 0;  // times the kernel would not segment; it is not asked again on this socket
 };
 
 class UdpSocket {
@@ -56,16 +59,17 @@ class UdpSocket {
   virtual ~UdpSocket() = default;
   virtual SocketAddress local() const = 0;
   // Sends in order and returns how many batches were taken. Fewer than given: the kernel's buffer is full, and
-  // on_writable (below) is called once when it is not. Errors of one destination are counted and count as taken.
+  // on_writable (below) is called once when it is not. Errors of one destination are counted and count as taken. What
+  // is taken needs no buffer of the caller's any more.
   virtual std::size_t send(std::span<const SendBatch> batches) = 0;
   virtual const UdpCounters& counters() const = 0;
 };
 
 // What the owner of a socket is told. A turn of the loop is: any number of on_datagrams, then one on_turn_end.
 struct UdpEvents {
-  std::function<void(const ReceivedBatch&)> on_datagrams;
-  std::function<void()> on_turn_end;  // after the last batch of this wake-up: flush answers here
-  std::function<void()> on_writable;  // after send() took less than it was given
+  std::function<void(const ReceivedBatch&)> on_datagrams = {};
+  std::function<void()> on_turn_end = {};  // after the last batch of this wake-up: flush answers here
+  std::function<void()> on_writable = {};  // after send() took less than it was given
 };
 
 class Timer {

@@ -26,6 +26,7 @@ class TimerHeap {
    private:
     friend class TimerHeap;
     static constexpr std::uint32_t kOut = UINT32_MAX;
+    static constexpr std::uint32_t kDue = 1u << 31;  // slot_ is a place in due_
     base::MonoNs deadline_ = base::kNever;
     std::uint32_t slot_ = kOut;
   };
@@ -33,17 +34,29 @@ class TimerHeap {
   // kNever takes the entry out.
   void set(Entry& entry, base::MonoNs deadline);
   void remove(Entry& entry);
-  base::MonoNs next() const { return heap_.empty() ? base::kNever : heap_[0]->deadline_; }
+  // Inside run() this is the first deadline after what that call expires.
+  base::MonoNs next() const { return heap_.empty() ? base::kNever : heap_[0].deadline; }
   // Expires what is due, in order of deadline; an entry that is set again for a time <= now waits for the next call.
+  // on_expire may set, remove and destroy any entry. Does nothing when called from on_expire.
   void run(base::MonoNs now);
-  std::size_t size() const { return heap_.size(); }
+  std::size_t size() const { return heap_.size() + due_left_; }
 
  private:
-  void sift_up(std::size_t at);
-  void sift_down(std::size_t at);
-  void place(Entry* entry, std::size_t at);
+  // The deadline is kept beside the pointer so that a comparison does not touch the entry.
+  struct Place {
+    base::MonoNs deadline;
+    Entry* entry;
+  };
 
-  std::vector<Entry*> heap_;
+  void push(Entry& entry);
+  void take_out(std::size_t at);
+  void sift_up(std::size_t at, Place moving);
+  void sift_down(std::size_t at, Place moving);
+  void put(std::size_t at, Place place);
+
+  std::vector<Place> heap_;
+  std::vector<Entry*> due_;  // being expired by run(); null where one was set again or removed meanwhile
+  std::size_t due_left_ = 0;
 };
 
 }  // namespace atlas::net

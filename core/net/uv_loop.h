@@ -10,6 +10,7 @@ namespace atlas::net {
 
 class UvLoop final : public Loop {
  public:
+  // `clock` outlives the loop. Throws std::runtime_error when the process has no file descriptors left for epoll.
   explicit UvLoop(const base::Clock& clock);
   ~UvLoop() override;
 
@@ -19,11 +20,11 @@ class UvLoop final : public Loop {
                                                     UdpEvents events) override;
   const base::Clock& clock() const override;
 
-  // Calls back on the loop for SIGINT, SIGTERM, SIGHUP.
+  // Calls back on the loop for SIGINT, SIGTERM, SIGHUP, until the loop is destroyed.
   void on_signal(int signal_number, std::function<void()> callback);
-  // Until stop(); every socket, timer and signal made here must be gone before the loop is destroyed.
+  // Until stop(); every socket and timer made here must be gone before the loop is destroyed. May be called again.
   void run();
-  // Any thread.
+  // Any thread. Tasks posted before it still run; later ones wait for the next run(), or are destroyed with the loop.
   void stop();
 
  private:
