@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 
 namespace atlas::config {
@@ -39,38 +40,41 @@ struct Network {
   std::vector<std::string> relays;
 };
 struct Transport {
-  std::uint32_t max_connections = 200;
-  std::uint32_t max_streams_per_conn = 50;
-  std::uint64_t idle_timeout_s = 120;
-  std::uint64_t exchange_timeout_s = 10;
+  std::uint32_t max_connections = base::limits::transport_max_connections;
+  std::uint32_t max_streams_per_conn = base::limits::transport_max_streams_per_conn;
+  std::uint64_t idle_timeout_s = base::limits::transport_idle_timeout;
+  std::uint64_t exchange_timeout_s = base::limits::transport_exchange_timeout;
   bool enable_relay = false;
   bool offer_relay = false;
-  std::uint64_t relay_bandwidth_limit = 1'048'576;
+  std::uint64_t relay_bandwidth_limit = 1'048'576;  // bytes per second; 0: none
 };
 struct Security {
   std::optional<std::uint64_t> ban_duration_s;  // not set: section 10's 10 minutes
-  std::uint32_t handshake_limit = 50;
-  std::uint64_t max_clock_drift_s = 300;
+  std::uint32_t handshake_limit = base::limits::security_handshake_limit;
+  std::uint64_t max_clock_drift_s = base::limits::security_max_clock_drift_secs;
 };
 struct RateLimit {
-  std::uint32_t per_peer_per_minute = 60;
+  std::uint32_t per_peer_per_second = base::limits::rate_limit_per_peer_per_second;
+  std::uint32_t per_peer_per_minute = base::limits::rate_limit_per_peer_per_minute;
+  std::uint64_t payload_per_minute = base::limits::rate_limit_payload_per_minute;
 };
 struct Exec {
   bool enabled = false;
 };
 struct Log {
-  std::string level = "info";
-  std::string format = "text";
+  std::string level = "info";   // debug, info, warn, error, off
+  std::string format = "text";  // text, json
 };
 struct Store {
-  std::uint64_t max_peers = 100'000;  // rows
+  std::uint64_t max_peers = base::limits::store_max_peers;  // rows
 };
 struct Plugins {
   std::vector<std::string> enabled = {"discovery", "keepalive", "messaging"};
   std::vector<std::string> search;  // absolute directories, before the built-in one
-  std::uint64_t soft_budget_ms = 5, hard_budget_ms = 1000;
-  std::uint32_t queue_messages = 1024;
-  std::uint64_t queue_bytes = 16 << 20;
+  std::uint64_t soft_budget_ms = base::limits::plugins_soft_budget;
+  std::uint64_t hard_budget_ms = base::limits::plugins_hard_budget;
+  std::uint32_t queue_messages = base::limits::plugins_queue_messages;
+  std::uint64_t queue_bytes = base::limits::plugins_queue_bytes;
 };
 
 struct Identity {
@@ -93,10 +97,11 @@ struct Config {
 
   // [plugins.<id>] tables: dotted key below the table -> value. Checked by the plugins' own getters.
   std::map<std::string, std::map<std::string, Value>> plugin_tables;
-  // Where a core key stands in the file, for errors that are found later. Nothing when it is not written there.
+  // Line and column of a core key's value, for errors that are found later. Nothing when it is not written there.
   std::map<std::string, std::pair<std::uint32_t, std::uint32_t>> places;
 
-  // A documented core key as text, one element for scalars, several for arrays; nothing for an unknown key.
+  // A documented core key as text, one element for scalars, any number for arrays; nothing for an unknown key. A
+  // duration comes as the file would have it: "120" is seconds, "5ms" milliseconds.
   std::optional<std::vector<std::string>> as_text(std::string_view key) const;
 };
 
@@ -109,11 +114,22 @@ struct Loaded {
 Loaded load(const std::filesystem::path& file);
 Loaded parse(std::string_view text, const std::string& shown_name);
 
+// What somebody above found wrong with a key that loaded well: at its place in the file when it is written there.
+// `key` is a core key ("exec.enabled") or a plugin's ("plugins.relay.max_sessions").
+Problem problem_at(const Config& config, std::string_view key, std::string_view text);
+
+// Puts a value over the file's, checked by the same rules: for --port, --bind, --bootstrap, --relay. The problems name
+// `option` in place of a file; with any, the config is unchanged.
+std::vector<Problem> override_key(Config& config, std::string_view key, const std::vector<std::string>& values,
+                                  const std::string& option);
+
 // The name in `known` that is nearest to `written`, when one is near enough to be meant (edit distance, case, '-').
 std::optional<std::string> nearest(std::string_view written, const std::vector<std::string>& known);
 
 // Edits one value and keeps every other byte of the file: comments, order, spacing. For `atlas id set-name` and its
-// like. Creates file and table as needed; writes through a temporary file and rename.
+// like. Creates file (0600) and table as needed; writes through a temporary file and rename, so that a crash leaves
+// the old file or the new one. kArgument: the value breaks the key's rule. kConfig: the file is no TOML, or is written
+// so that a person must edit it. kInternal: the disk; the text names the file.
 base::Result<void> set_text(const std::filesystem::path& file, std::string_view table, std::string_view key,
                             const std::string& value);
 base::Result<void> set_texts(const std::filesystem::path& file, std::string_view table, std::string_view key,

@@ -1,0 +1,20 @@
+// Small files read whole and written so that a crash leaves the old one or the new one. Any thread; blocks on the disk.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace atlas::config {
+
+// kGone: there is no such file. kArgument: it is no regular file, or longer than `most`. The text does not name the
+// file.
+base::Result<std::string> read_file(const std::filesystem::path& file, std::uint64_t most);
+
+// Through a temporary file beside it, fsync and rename; a symbolic link is followed and stays one. A new file gets mode
+// 0600, an old one keeps mode and, where that is possible, owner. The text names the file and the cause.
+base::Result<void> write_file(const std::filesystem::path& file, std::string_view text);
+
+}  // namespace atlas::config

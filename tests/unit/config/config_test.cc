@@ -1,0 +1,70 @@
+// Values of a loaded config from above: as text, overridden by the command line, and complained about later.
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+
+#include "support.h"
+
+namespace atlas::config::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(Config, AsText) {
+  Config config;
+  config.network.bootstrap = {"192.0.2.1:1", "192.0.2.2:2"};
+  EXPECT_THAT(config.as_text("network.port").value(), ElementsAre("4433"));
+  EXPECT_THAT(config.as_text("network.bootstrap").value(), ElementsAre("192.0.2.1:1", "192.0.2.2:2"));
+  EXPECT_THAT(config.as_text("network.relays").value(), IsEmpty());
+  EXPECT_THAT(config.as_text("transport.idle_timeout").value(), ElementsAre("120"));
+  EXPECT_THAT(config.as_text("plugins.soft_budget").value(), ElementsAre("5ms"));
+  EXPECT_THAT(config.as_text("security.ban_duration_secs").value(), ElementsAre("600"));
+  EXPECT_THAT(config.as_text("exec.enabled").value(), ElementsAre("false"));
+  EXPECT_EQ(config.as_text("network.nothing"), std::nullopt);
+}
+
+TEST(Config, ProblemAtTheKeysPlace) {
+  const Config config = parse("[exec]\nenabled = true\n[plugins.\"a.b\"]\nc.d = 1\n", "config.toml").config;
+  EXPECT_EQ(problem_at(config, "exec.enabled", "no plugin provides it").to_string(),
+            "config.toml:2:11: exec.enabled: no plugin provides it");
+  EXPECT_EQ(problem_at(config, "plugins.a.b.c.d", "is odd").to_string(), "config.toml:4:7: plugins.a.b.c.d: is odd");
+  EXPECT_EQ(problem_at(config, "network.port", "is in use").to_string(), "config.toml: network.port: is in use");
+  EXPECT_EQ(problem_at(Config{}, "network.port", "is in use").to_string(), "network.port: is in use");
+}
+
+TEST(Config, OverrideKey) {
+  Config config = parse("[network]\nport = 1\n", "config.toml").config;
+  EXPECT_THAT(override_key(config, "network.port", {"0"}, "--port"), IsEmpty());
+  EXPECT_EQ(config.network.port, 0);
+  EXPECT_FALSE(config.places.contains("network.port"));
+  EXPECT_THAT(override_key(config, "network.bootstrap", {"192.0.2.1:1", "[::1]:2"}, "--bootstrap"), IsEmpty());
+  EXPECT_THAT(config.network.bootstrap, ElementsAre("192.0.2.1:1", "[::1]:2"));
+  EXPECT_THAT(override_key(config, "transport.idle_timeout", {"2m"}, "--x"), IsEmpty());
+  EXPECT_EQ(config.transport.idle_timeout_s, 120u);
+  EXPECT_THAT(override_key(config, "transport.idle_timeout", {"30"}, "--x"), IsEmpty());
+  EXPECT_EQ(config.transport.idle_timeout_s, 30u);
+}
+
+TEST(Config, OverrideKeyRefusesWhatTheFileMayNotHave) {
+  Config config;
+  const auto one = [&](const char* key, std::vector<std::string> values) {
+    const auto found = override_key(config, key, values, "--option");
+    return found.size() == 1 ? found[0].to_string() : std::to_string(found.size()) + " problems";
+  };
+  EXPECT_EQ(one("network.port", {"65536"}), "--option: 65536 is out of range; expected an integer from 0 to 65535");
+  EXPECT_EQ(one("network.port", {"4433x"}), "--option: expected an integer from 0 to 65535, found \"4433x\"");
+  EXPECT_EQ(one("network.port", {}), "--option: expected one value, found 0");
+  EXPECT_THAT(one("network.bootstrap", {"example.org:1"}), HasSubstr("names are not looked up"));
+  EXPECT_THAT(one("network.bind", {"127.0.0.1", "0.0.0.0"}), HasSubstr("are both IPv4"));
+  EXPECT_THAT(one("exec.enabled", {"yes"}), HasSubstr("expected true or false"));
+  EXPECT_THAT(one("log.level", {"loud"}), HasSubstr("is not known"));
+  EXPECT_THAT(one("no.key", {"1"}), HasSubstr("unknown key"));
+  EXPECT_EQ(config.network.port, 4433);
+  EXPECT_THAT(config.network.bind, SizeIs(2));
+}
+
+}  // namespace
+}  // namespace atlas::config::test
