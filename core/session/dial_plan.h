@@ -1,10 +1,11 @@
 // The order and the timing of one dial (wire protocol, section 11): a pure state machine, time passed in.
 // 5 s per candidate; the next one starts 250 ms after the one before has not answered, or at once when it failed; the
-// first to finish its handshake wins.
+// first to finish its handshake wins. The thread of whoever owns the dial.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,13 @@ struct Candidate {
   net::SocketAddress address;
 };
 
-// Candidates of a known peer in protocol order, without doubles; what does not parse is left out.
+inline constexpr std::size_t kMaxRelayCandidates = 8;  // of one dial; a record may list any number
+
+// Direct candidates of a known peer in protocol order, without doubles. What does not parse is left out, and so is what
+// no peer can have: port 0, the unspecified host, multicast, broadcast.
 std::vector<Candidate> candidates_of(const wire::PeerRecord& record);
+// What comes after them: the relays that the peer lists, then ours, by the same rules. `address` is the relay's.
+std::vector<Candidate> relay_candidates_of(const wire::PeerRecord& record, std::span<const std::string> ours);
 
 class DialPlan {
  public:
@@ -40,13 +46,14 @@ class DialPlan {
   base::MonoNs deadline() const;  // kNever when nothing waits for time
 
   void failed(std::size_t index, wire::DialFailure why, base::MonoNs now);
-  // The first success wins; the others are given up by the next poll.
+  // The first success wins; the others are given up by the next poll, a second one that succeeds meanwhile too.
   void succeeded(std::size_t index);
-  bool over() const;                       // won, or every candidate failed
+  bool over() const;  // won, or every candidate failed
   std::optional<std::size_t> winner() const;
   // The most telling failure when all failed: a refusal says more than silence.
   wire::DialFailure failure() const;
   const Candidate& candidate(std::size_t index) const { return attempts_[index].candidate; }
+  std::size_t candidates() const { return attempts_.size(); }
 
  private:
   enum class State : std::uint8_t { kWaiting, kDialling, kFailed, kWon, kGivenUp };
@@ -55,7 +62,6 @@ class DialPlan {
     State state = State::kWaiting;
     base::MonoNs started = 0;
     wire::DialFailure failure = wire::DialFailure::kUnreachable;
-    bool give_up_reported = false;
   };
   std::vector<Attempt> attempts_;
   DialTiming timing_;
@@ -63,7 +69,8 @@ class DialPlan {
 };
 
 // Section 5: when two nodes dial each other at once, the connection dialled by the smaller id wins on both sides;
-// otherwise the newer one replaces the older. True when the newcomer stays.
+// otherwise the newer one replaces the older. True when the newcomer stays. `both_fresh`: neither was in use before the
+// other began, so the two crossed on the wire.
 bool newcomer_wins(std::string_view our_id, std::string_view peer_id, bool old_dialled_by_us, bool new_dialled_by_us,
                    bool both_fresh);
 

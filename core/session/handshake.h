@@ -18,14 +18,20 @@
 namespace atlas::session {
 
 inline constexpr base::MonoNs kHandshakeTimeout = 10 * base::kSecond;
+inline constexpr std::size_t kMaxReasonBytes = 256;       // of a text that goes to or comes from a peer; cut
+inline constexpr std::size_t kMaxAgentVersionBytes = 64;  // longer ones are kept as none
+inline constexpr std::size_t kMaxWalletBytes = 128;       // the same
+inline constexpr std::size_t kMaxUsernameBytes = 64;      // the same
+inline constexpr std::uint64_t kCloseRejected = 2;        // after VerifyAck `rejected`
+inline constexpr std::uint64_t kCloseProtocolError = 3;   // after an Error
 
-// What this node says of itself.
+// What this node says of itself. Copied into a handshake when it begins; `key` outlives every handshake.
 struct Self {
   const identity::NodeKey* key = nullptr;
   std::string name;
   std::vector<std::string> skills;
   std::optional<base::Bytes> operator_map;
-  std::string agent_version;          // "atlas/0.2.0"
+  std::string agent_version;  // "atlas/0.2.0"
   std::vector<std::string> features;
 };
 
@@ -40,18 +46,21 @@ struct PeerIdentity {
   std::string agent_version;
   std::vector<std::string> features;
   std::uint32_t protocol_v = 1;
-  std::optional<std::string> observed;  // dialler only: our address as the listener sees it
+  std::optional<std::string> observed;  // dialler only: our address as the listener sees it, in canonical form
 };
 
-// What to do after a step. `send` goes on the handshake stream first.
+// What to do after a step. `send` goes on the handshake stream first; after on_fault() for a second stream it goes on
+// that stream instead.
 struct Step {
   std::vector<base::Bytes> send;  // whole envelopes
   bool finish = false;            // end our side of the stream with the last of them
+  // A machine that is over answers every further call with its last outcome and sends nothing; kDone with
+  // code kRejected asks to reset the stream, for something followed the handshake on it.
   enum class Outcome { kContinue, kDone, kFailed } outcome = Outcome::kContinue;
   // kFailed: close with this application code (3 after an Error, 2 after `rejected`) once the stream is acknowledged.
   std::uint64_t close_code = 0;
   wire::Code code{};   // the Error sent or received; 0 when there is none
-  std::string reason;  // for log and last_failure; names the rule
+  std::string reason;  // for log and last_failure; names the rule; escaped where a peer wrote it
 };
 
 struct ListenerPolicy {
@@ -63,17 +72,18 @@ struct ListenerPolicy {
 // The side that was dialled. Waits for Hello.
 class ListenerHandshake {
  public:
+  // `started` is when the first Initial came; `observed_address` may be empty.
   ListenerHandshake(const Self& self, const ListenerPolicy& policy, const identity::PublicKey& tls_key,
                     std::string observed_address, base::MonoNs started, base::Random& random);
   // One envelope of the handshake stream.
   Step on_message(std::uint8_t type, base::ByteView payload, base::MonoNs now, std::int64_t unix_now);
   // A fault of the framing (magic, version byte, length), or a second stream: `code` is what section 2 or 5 names.
   Step on_fault(wire::Code code);
-  // The dialler finished its side: fine after Verify, a fault before.
+  // The dialler finished its side: fine after Verify, a fault before (2001).
   Step on_finish();
   // Call at deadline(); 1003.
   Step on_timeout();
-  base::MonoNs deadline() const;
+  base::MonoNs deadline() const;  // kNever once it is over
   bool done() const;
   const PeerIdentity& peer() const;
 
@@ -84,6 +94,7 @@ class ListenerHandshake {
  public:
   ~ListenerHandshake();
   ListenerHandshake(ListenerHandshake&&) noexcept;
+  ListenerHandshake& operator=(ListenerHandshake&&) noexcept;
 };
 
 // The side that dials. begin() gives Hello.
@@ -94,9 +105,10 @@ class DiallerHandshake {
   // kDone comes with VerifyAck ok. HelloAck already means that the listener accepted our certificate.
   Step on_message(std::uint8_t type, base::ByteView payload);
   Step on_fault(wire::Code code);
+  // The listener finished its side: fine after VerifyAck, a fault before (1002).
   Step on_finish();
   Step on_timeout();
-  base::MonoNs deadline() const;
+  base::MonoNs deadline() const;  // kNever once it is over
   bool done() const;
   const PeerIdentity& peer() const;
 
@@ -107,6 +119,7 @@ class DiallerHandshake {
  public:
   ~DiallerHandshake();
   DiallerHandshake(DiallerHandshake&&) noexcept;
+  DiallerHandshake& operator=(DiallerHandshake&&) noexcept;
 };
 
 }  // namespace atlas::session

@@ -32,38 +32,58 @@ struct SessionRecord {
 };
 
 struct StoreLimits {
-  std::uint64_t max_peers = 100'000;              // rows; unproved and oldest rows go first
-  std::uint64_t max_queue = 65'536;               // writes waiting
-  std::uint64_t plugin_bytes = 256ull << 20;      // per plugin, keys and values
-  std::uint64_t plugin_rows = 200'000;            // per plugin
+  std::uint64_t max_peers = 100'000;            // rows; unproved and oldest rows go first, bans last
+  std::uint64_t max_sessions = 100'000;         // rows
+  std::uint64_t max_queue = 65'536;             // writes waiting; plugins get 7/8 of it, the rest is the node's
+  std::uint64_t max_queue_bytes = 64ull << 20;  // what they hold in memory; shared in the same way
+  std::uint64_t plugin_bytes = 256ull << 20;    // per plugin, keys and values
+  std::uint64_t plugin_rows = 200'000;          // per plugin
+  std::uint64_t max_file_bytes = 4ull << 30;    // of the database file; beyond it writes fail with kFull
+  std::uint64_t max_log_bytes = 256ull << 20;   // of the write-ahead log, when another program's long read pins it
 };
+
+inline constexpr std::size_t kMaxKeyBytes = 512;
+inline constexpr std::size_t kMaxValueBytes = (4u << 20) + (64u << 10);
+inline constexpr std::size_t kMaxPluginNameBytes = 64;
 
 struct StoreCounters {
-  std::uint64_t writes = 0, commits = 0, failed = 0, refused_full = 0, evicted_peers = 0, refused_quota = 0;
+  std::uint64_t writes = 0;         // committed
+  std::uint64_t commits = 0;        // transactions
+  std::uint64_t failed = 0;         // writes that the disk or the database refused
+  std::uint64_t refused_full = 0;   // writes not taken because the queue was full
+  std::uint64_t refused_quota = 0;  // rows not taken because of a plugin's quota
+  std::uint64_t refused_row = 0;    // peer or session rows that break a limit of their fields
+  std::uint64_t evicted_peers = 0;
+  std::uint64_t failed_reads = 0;
+  std::uint64_t queued = 0;  // gauge
 };
 
-using Durable = std::function<void(base::Result<void>)>;  // runs on the executor, after the commit
+using Durable = std::function<void(base::Result<void>)>;  // runs on the executor, once, after the commit
 
 class Store {
  public:
   struct Setup {
     std::filesystem::path file;  // ":memory:" style is not supported: readers need a file
     StoreLimits limits;
-    base::Executor* executor = nullptr;  // for the writer; must run one task at a time for this store
-    const base::Clock* clock = nullptr;
+    base::Executor* executor = nullptr;  // for the writer; must run one task at a time for this store; outlives it
+    const base::Clock* clock = nullptr;  // outlives the store
   };
   // Creates the file (0600), migrates, runs quick_check. A damaged file is moved aside to peers.db.damaged-<time> with
   // a loud log line and a new one is made; a read-only disk or a file of another program is an error that says so.
   static base::Result<std::unique_ptr<Store>> open(Setup setup);
-  virtual ~Store() = default;  // after flush()
+  // Commits what is queued and closes the file. What waits for a commit is still told, by the executor.
+  virtual ~Store() = default;
 
-  // --- peers; any thread ---
-  // What a session proved: overwrites everything but bans, clears last_failure.
+  // --- peers; any thread. Reads see what has been committed: flush() first where that matters. ---
+  // What a session proved: overwrites everything but bans, clears last_failure. A record without public address or
+  // relays says nothing of them: those of the row stay.
   virtual void put_proved(const wire::PeerRecord& record) = 0;
-  // What somebody told: never overwrites a proved row's address, name or skills with an older last_seen, never trust.
+  // What somebody told: never overwrites a proved row's address, name or skills with an older last_seen, never trust
+  // and never a proved row's operator. A last_seen that lies ahead counts as now.
   virtual void put_told(const wire::PeerRecord& record) = 0;
   virtual void mark_failure(const std::string& node_id, wire::DialFailure failure) = 0;
   virtual void touch(const std::string& node_id, std::int64_t last_seen) = 0;
+  // Of two bans the one that ends later stays. Makes a row for a node that has none.
   virtual void set_ban(const std::string& node_id, std::int64_t until, const std::string& reason) = 0;
   virtual void lift_ban(const std::string& node_id) = 0;
   virtual std::optional<wire::PeerRecord> peer(const std::string& node_id) = 0;
@@ -78,14 +98,20 @@ class Store {
   virtual std::vector<SessionRecord> sessions() = 0;
 
   // --- key-value rows of a plugin; any thread ---
-  // A read sees every put of this plugin that was accepted before it.
+  // A read sees every put of this plugin that was accepted before it. What is committed survives a killed process and,
+  // for these rows, a power cut: their commits are synced.
+  // put() and remove(): kArgument (key 1..512 bytes, value up to 4 MiB + 64 KiB), kFull (quota or queue), kStopping;
+  // then `done`, which may be empty, is never called.
   virtual std::optional<base::Bytes> get(std::string_view plugin, base::ByteView key) = 0;
   virtual base::Result<void> put(std::string_view plugin, base::ByteView key, base::ByteView value, Durable done) = 0;
   virtual base::Result<void> remove(std::string_view plugin, base::ByteView key, Durable done) = 0;
+  // Rows in key order, from the first key greater than `after` (empty: from the start). row() says whether to go on; it
+  // may call the store. Rows written during a long scan may or may not be seen.
   virtual void scan(std::string_view plugin, base::ByteView prefix, base::ByteView after,
                     const std::function<bool(base::ByteView key, base::ByteView value)>& row) = 0;
 
-  // Waits until everything queued is committed.
+  // Commits on this thread whatever was queued before, waiting for a batch that another thread is committing: never for
+  // the executor, so it may be called where that cannot run.
   virtual void flush() = 0;
   virtual StoreCounters counters() const = 0;
 };

@@ -1,0 +1,300 @@
+#include "node/commands.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "atlas/ext/cli.h"
+#include "control/exit_code.h"
+
+namespace atlas::node {
+
+using nlohmann::json;
+
+namespace {
+
+json optional_text(const std::optional<std::string>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+// The field names of the wire protocol's PeerRecord, and what the database knows besides.
+json to_json(const wire::PeerRecord& record, bool connected) {
+  return {{"node_id", record.node_id},
+          {"address", record.address},
+          {"public_address", optional_text(record.public_address)},
+          {"name", record.name},
+          {"skills", record.skills},
+          {"operator_username", optional_text(record.operator_username)},
+          {"trust_level", wire::to_text(record.trust)},
+          {"last_seen", record.last_seen},
+          {"relays", record.relays},
+          {"last_failure", record.last_failure ? json(wire::to_text(*record.last_failure)) : json(nullptr)},
+          {"ban_until", record.ban_until ? json(*record.ban_until) : json(nullptr)},
+          {"connected", connected}};
+}
+
+// nlohmann refuses broken UTF-8 by throwing; what is in the database was checked on its way in, but a file can be
+// edited.
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string argument(const control::Request& request, const std::string& name) {
+  const auto found = request.args.find(name);
+  return found == request.args.end() ? std::string() : found->second;
+}
+
+double to_ms(std::uint64_t microseconds) {
+  return static_cast<double>(microseconds) / 1000.0;
+}
+
+base::Fault fault_of(std::int32_t status) {
+  switch (status) {
+    case ATLAS_E_ARG:
+      return base::Fault::kArgument;
+    case ATLAS_E_STATE:
+      return base::Fault::kState;
+    case ATLAS_E_CONFLICT:
+      return base::Fault::kConflict;
+    case ATLAS_E_GONE:
+      return base::Fault::kGone;
+    case ATLAS_E_TIMEOUT:
+      return base::Fault::kTimeout;
+    case ATLAS_E_FULL:
+      return base::Fault::kFull;
+    case ATLAS_E_DENIED:
+      return base::Fault::kDenied;
+    case ATLAS_E_CONFIG:
+      return base::Fault::kConfig;
+    case ATLAS_E_STOPPING:
+      return base::Fault::kStopping;
+    case ATLAS_E_UNREACHABLE:
+      return base::Fault::kUnreachable;
+    default:
+      return base::Fault::kInternal;
+  }
+}
+
+// A role's output on its way to the person.
+class RoleOutput final : public host::CommandOutput {
+ public:
+  explicit RoleOutput(std::shared_ptr<control::Call> call) : call_(std::move(call)) {}
+  void row(std::string_view value) override { call_->row(value); }
+  void progress(std::string_view text) override { call_->progress(text); }
+  void result(std::string_view value) override { call_->result(value); }
+  void finish(std::int32_t status, std::string_view error) override {
+    call_->finish(status == ATLAS_OK ? control::kOk : control::exit_code_of(fault_of(status)), error);
+  }
+
+ private:
+  std::shared_ptr<control::Call> call_;
+};
+
+host::Command command(std::string path, std::string summary, std::string display, std::uint32_t where,
+                      std::vector<host::CommandArg> args) {
+  host::Command out;
+  out.path = std::move(path);
+  out.plugin = "core";
+  out.summary = std::move(summary);
+  out.display = std::move(display);
+  out.where = where;
+  out.args = std::move(args);
+  return out;
+}
+
+}  // namespace
+
+std::vector<host::Command> core_commands() {
+  constexpr std::uint32_t kAnywhere = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT;
+  const host::CommandArg target{"target", ATLAS_ARG_TEXT, true, "ip:port, [ip]:port or a node id"};
+  return {
+      command("status", "What this node is and does", "", ATLAS_CLI_DAEMON, {}),
+      command("peers", "The peers that this node knows",
+              "node_id:id=NODE, name=NAME, address=ADDRESS, trust_level=TRUST, connected=LIVE, last_seen:ago=SEEN",
+              kAnywhere, {}),
+      command("connect", "Connect to a peer and keep the session",
+              "node_id, name, address, path, trust_level, rtt_ms:ms=round trip", kAnywhere, {target}),
+      command("disconnect", "End the session with a peer", "node_id, disconnected", ATLAS_CLI_DAEMON, {target}),
+  };
+}
+
+Commands::Commands(Setup setup) : setup_(std::move(setup)), started_(setup_.clock->mono_ns()) {}
+
+void Commands::handle(const control::Request& request, const std::shared_ptr<control::Call>& call) {
+  if (request.path == "status") return status(call);
+  if (request.path == "peers") return peers(request, call);
+  if (request.path == "connect") return connect(request, call);
+  if (request.path == "disconnect") return disconnect(request, call);
+  if (request.path == "plugins") return plugins(call);
+  if (request.path == "commands") return list_commands(call);
+
+  const std::uint64_t token = setup_.host->run_command(request.path, request.args, std::make_shared<RoleOutput>(call));
+  if (token == 0) {
+    call->finish(control::kUsage, "no loaded role offers the command `" + request.path + "`");
+    return;
+  }
+  call->on_gone([host = setup_.host, token] { host->cancel_command(token); });
+}
+
+void Commands::status(const std::shared_ptr<control::Call>& call) {
+  setup_.loop->post([this, call] {
+    json out;
+    out["node_id"] = setup_.node_id;
+    out["version"] = setup_.version;
+    json listen = json::array();
+    for (const auto& address : setup_.listening()) listen.push_back(address.text());
+    out["listen"] = listen;
+    out["public_address"] = optional_text(setup_.port->self().record.public_address);
+    out["uptime_s"] = (setup_.clock->mono_ns() - started_) / base::kSecond;
+    out["sessions"] = setup_.port->peers().size();
+    json plugins = json::array();
+    for (const auto& row : setup_.host->plugins()) {
+      plugins.push_back({{"id", row.id}, {"version", row.version}, {"state", row.state}});
+    }
+    out["plugins"] = plugins;
+    json counters = json::object();
+    setup_.counters->each([&](const char* name, std::uint64_t value) { counters[name] = value; });
+    const quic::EndpointCounters quic = setup_.endpoint_counters();
+    out["connections"] = {{"open", quic.connections},
+                          {"half_open", quic.half_open},
+                          {"accepted", quic.accepted},
+                          {"dialled", quic.dialled},
+                          {"retry_sent", quic.retry_sent},
+                          {"refused_full", quic.refused_full},
+                          {"refused_half_open", quic.refused_half_open}};
+    const net::UdpCounters udp = setup_.udp_counters();
+    out["udp"] = {{"received_bytes", udp.received_bytes},
+                  {"sent_bytes", udp.sent_bytes},
+                  {"received_datagrams", udp.received_datagrams},
+                  {"sent_datagrams", udp.sent_datagrams}};
+    out["counters"] = counters;
+    json metrics = json::object();
+    for (const auto& row : setup_.host->metrics()) metrics[row.name] = row.value;
+    out["metrics"] = metrics;
+    call->result(dump(out));
+    call->finish(control::kOk, {});
+  });
+}
+
+void Commands::peers(const control::Request& request, const std::shared_ptr<control::Call>& call) {
+  std::size_t most = kDefaultListedPeers;
+  if (const std::string given = argument(request, "--limit"); !given.empty()) {
+    const auto [rest, error] = std::from_chars(given.data(), given.data() + given.size(), most);
+    if (error != std::errc() || rest != given.data() + given.size() || most < 1 || most > kMaxListedPeers) {
+      call->finish(control::kUsage, "--limit: expected a whole number from 1 to 10000, got \"" + given + '"');
+      return;
+    }
+  }
+  json out = json::array();
+  std::unordered_map<std::string, host::LivePeer> live;
+  for (auto& peer : setup_.port->peers()) {
+    std::string id = peer.record.node_id;
+    live.emplace(std::move(id), std::move(peer));
+  }
+  for (const auto& record : setup_.store->peers(most)) {
+    const auto found = live.find(record.node_id);
+    wire::PeerRecord shown = record;
+    if (found != live.end()) {
+      shown.address = found->second.record.address;
+      shown.trust = found->second.record.trust;
+      shown.last_seen = found->second.record.last_seen;
+    }
+    out.push_back(to_json(shown, found != live.end()));
+    if (found != live.end()) live.erase(found);
+  }
+  for (const auto& [id, peer] : live) {  // rows that are not written yet, or beyond the limit
+    if (out.size() < most) out.push_back(to_json(peer.record, true));
+  }
+  call->result(dump(out));
+  call->finish(control::kOk, {});
+}
+
+void Commands::connect(const control::Request& request, const std::shared_ptr<control::Call>& call) {
+  const std::string target = argument(request, "target");
+  if (target.empty()) {
+    call->finish(control::kUsage, "connect: a target is missing: ip:port or a node id");
+    return;
+  }
+  setup_.port->connect(target, kConnectTimeout, [this, call](host::Connected&& result) {
+    if (!result.ok) {
+      call->finish(control::exit_code_of(result.fault), result.error);
+      return;
+    }
+    const auto peer = setup_.port->peer(result.peer);
+    if (!peer) {
+      call->finish(control::kUnreachable, result.node_id + ": the session ended at once");
+      return;
+    }
+    call->result(dump({{"node_id", peer->record.node_id},
+                       {"name", peer->record.name},
+                       {"address", peer->record.address},
+                       {"path", "direct"},
+                       {"trust_level", wire::to_text(peer->record.trust)},
+                       {"rtt_ms", to_ms(peer->rtt_us)}}));
+    call->finish(control::kOk, {});
+  });
+}
+
+void Commands::disconnect(const control::Request& request, const std::shared_ptr<control::Call>& call) {
+  const std::string target = argument(request, "target");
+  host::PeerHandle peer = setup_.port->find(target);
+  std::string node_id = target;
+  if (peer == 0) {
+    for (const auto& live : setup_.port->peers()) {
+      if (live.record.address != target) continue;
+      peer = live.handle;
+      node_id = live.record.node_id;
+    }
+  }
+  if (peer == 0) {
+    call->finish(control::kNotFound, target + ": no session with that peer; `atlas net peers` lists them");
+    return;
+  }
+  setup_.port->disconnect(peer, 0, "operator requested disconnect");
+  call->result(dump({{"node_id", node_id}, {"disconnected", true}}));
+  call->finish(control::kOk, {});
+}
+
+void Commands::plugins(const std::shared_ptr<control::Call>& call) {
+  json out = json::array();
+  for (const auto& row : setup_.host->plugins()) {
+    json types = json::array();
+    for (const auto type : row.types) types.push_back(base::to_hex({&type, 1}));
+    out.push_back({{"id", row.id},
+                   {"version", row.version},
+                   {"summary", row.summary},
+                   {"state", row.state},
+                   {"file", row.file},
+                   {"reason", row.reason},
+                   {"types", types},
+                   {"commands", row.commands},
+                   {"callbacks", row.callbacks},
+                   {"faults", row.faults},
+                   {"dropped", row.dropped}});
+  }
+  call->result(dump(out));
+  call->finish(control::kOk, {});
+}
+
+void Commands::list_commands(const std::shared_ptr<control::Call>& call) {
+  json out = json::array();
+  auto all = core_commands();
+  for (auto& one : setup_.host->commands()) all.push_back(std::move(one));
+  for (const auto& one : all) {
+    json args = json::array();
+    for (const auto& arg : one.args) {
+      args.push_back({{"name", arg.name}, {"kind", arg.kind}, {"required", arg.required}, {"help", arg.help}});
+    }
+    out.push_back({{"path", one.path},
+                   {"plugin", one.plugin},
+                   {"summary", one.summary},
+                   {"display", one.display},
+                   {"where", one.where},
+                   {"args", args}});
+  }
+  call->result(dump(out));
+  call->finish(control::kOk, {});
+}
+
+}  // namespace atlas::node

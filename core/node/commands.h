@@ -1,0 +1,58 @@
+// The commands that the core answers itself: status, peers, connect, disconnect, plugins, commands. All others belong
+// to roles and are handed to the host. Any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/server.h"
+#include "host/host.h"
+#include "node/counters.h"
+#include "node/network_port.h"
+#include "node/node.h"
+#include "quic/endpoint.h"
+#include "store/store.h"
+
+namespace atlas::node {
+
+inline constexpr std::size_t kDefaultListedPeers = 1'000;
+inline constexpr std::size_t kMaxListedPeers = 10'000;
+inline constexpr base::MonoNs kConnectTimeout = 30 * base::kSecond;
+
+class Commands {
+ public:
+  struct Setup {
+    std::string node_id, version;
+    Mode mode = Mode::kDaemon;
+    host::Host* host = nullptr;
+    NetworkPort* port = nullptr;
+    store::Store* store = nullptr;
+    const NodeCounters* counters = nullptr;
+    const base::Clock* clock = nullptr;
+    net::Loop* loop = nullptr;
+    // Loop thread: what only it may read.
+    std::function<std::vector<net::SocketAddress>()> listening;
+    std::function<quic::EndpointCounters()> endpoint_counters;
+    std::function<net::UdpCounters()> udp_counters;
+  };
+  explicit Commands(Setup setup);
+
+  void handle(const control::Request& request, const std::shared_ptr<control::Call>& call);
+
+ private:
+  void status(const std::shared_ptr<control::Call>& call);
+  void peers(const control::Request& request, const std::shared_ptr<control::Call>& call);
+  void connect(const control::Request& request, const std::shared_ptr<control::Call>& call);
+  void disconnect(const control::Request& request, const std::shared_ptr<control::Call>& call);
+  void plugins(const std::shared_ptr<control::Call>& call);
+  void list_commands(const std::shared_ptr<control::Call>& call);
+
+  Setup setup_;
+  base::MonoNs started_;
+};
+
+// The core's own commands as the program lists them beside those of the roles.
+std::vector<host::Command> core_commands();
+
+}  // namespace atlas::node

@@ -1,0 +1,320 @@
+// Requests and answers on the streams of a session: framing by session::InboundExchange and OutboundExchange, limits by
+// session::PeerBudget, roles by the host.
+#include <algorithm>
+
+#include "base/log.h"
+#include "node/switchboard.h"
+
+namespace atlas::node {
+
+namespace {
+
+bool opened_by_us(const quic::Connection& connection, quic::StreamId stream) {
+  // RFC 9000, section 2.1: the lowest bit of a stream id is 0 for the client's streams.
+  return ((stream & 1) == 0) == (connection.side() == quic::Side::kDialler);
+}
+
+base::MonoNs deadline_of(const Exchange& exchange) {
+  return std::visit([](const auto& part) { return part->exchange.deadline(); }, exchange.part);
+}
+
+}  // namespace
+
+Exchange* Switchboard::find_exchange(Link& link, quic::StreamId stream) {
+  if (!link.session) return nullptr;
+  for (auto& exchange : link.session->exchanges) {
+    if (exchange.stream == stream) return &exchange;
+  }
+  return nullptr;
+}
+
+void Switchboard::drop_exchange(Link& link, quic::StreamId stream) {
+  Exchange* found = find_exchange(link, stream);
+  if (found == nullptr) return;
+  if (auto* answering = std::get_if<std::unique_ptr<Answering>>(&found->part)) {
+    if ((*answering)->reply != 0) replies_.erase((*answering)->reply);
+  } else {
+    asked_by_tag_.erase(std::get<std::unique_ptr<Asked>>(found->part)->tag);
+  }
+  auto& all = link.session->exchanges;
+  if (found != &all.back()) *found = std::move(all.back());
+  all.pop_back();
+  // An idle session keeps nothing for the exchanges that it once had.
+  if (all.empty()) all.shrink_to_fit();
+}
+
+bool Switchboard::write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload,
+                                 bool fin) {
+  scratch_.resize(wire::kHeaderSize + payload.size());
+  wire::write_header(base::MutableBytes(scratch_).first(wire::kHeaderSize), type,
+                     static_cast<std::uint32_t>(payload.size()));
+  std::copy(payload.begin(), payload.end(), scratch_.begin() + wire::kHeaderSize);
+  const bool written = link.connection->write(stream, scratch_, fin);
+  if (scratch_.capacity() > 65'536) base::Bytes().swap(scratch_);
+  return written;
+}
+
+void Switchboard::saw_exchange(Link& link) {
+  SessionInfo& info = *link.session->info;
+  info.last_exchange.store(setup_.clock->unix_s(), std::memory_order_relaxed);
+}
+
+// --- what arrives ---
+
+void Switchboard::session_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
+  if (stream == link.handshake_stream) {
+    if (!data.empty()) link.connection->reset(stream, static_cast<std::uint64_t>(wire::Code::kRejected));
+    return;
+  }
+  Exchange* exchange = find_exchange(link, stream);
+  if (exchange == nullptr) {
+    if (opened_by_us(*link.connection, stream)) return;  // of a request that was given up
+    const base::MonoNs now = deadlines_.now();
+    auto answering = std::make_unique<Answering>(Answering{session::InboundExchange(now, setup_.exchange_timeout)});
+    deadlines_.set_no_later(link, answering->exchange.deadline());
+    link.session->exchanges.push_back({stream, std::move(answering)});
+    exchange = &link.session->exchanges.back();
+  }
+  if (auto* answering = std::get_if<std::unique_ptr<Answering>>(&exchange->part)) {
+    answering_data(link, stream, **answering, data, fin);
+  } else {
+    asked_data(link, stream, *std::get<std::unique_ptr<Asked>>(exchange->part), data, fin);
+  }
+}
+
+void Switchboard::answering_data(Link& link, quic::StreamId stream, Answering& answering, base::ByteView data,
+                                 bool fin) {
+  using What = session::InboundExchange::Outcome::What;
+  const auto outcome = answering.exchange.on_data(data, fin, deadlines_.now());
+  switch (outcome.what) {
+    case What::kWait:
+      return;
+    case What::kRequest:
+      return run_request(link, stream, outcome.type, outcome.payload);
+    case What::kError:
+      counters_.refused_framing.add();
+      answering.refused = !fin;
+      return refuse(link, stream, outcome.code, "the envelope breaks a rule");
+    case What::kReset:
+      counters_.refused_framing.add();
+      return reset_exchange(link, stream, outcome.code);
+  }
+}
+
+void Switchboard::asked_data(Link& link, quic::StreamId stream, Asked& asked, base::ByteView data, bool fin) {
+  using What = session::OutboundExchange::Outcome::What;
+  const auto outcome = asked.exchange.on_data(data, fin, deadlines_.now());
+  host::Answer answer;
+  switch (outcome.what) {
+    case What::kWait:
+      break;
+    case What::kAnswer:
+      saw_exchange(link);
+      if (!wire::structure_ok(outcome.payload)) {
+        answer.fault = base::Fault::kInternal;
+        answer.error_text = "the answer is malformed";
+      } else {
+        counters_.answers.add();
+        answer.ok = true;
+        answer.type = outcome.type;
+        answer.rtt_us = (deadlines_.now() - asked.started) / base::kMicrosecond;
+        if (outcome.type == wire::kError) {
+          const auto error = wire::decode_error(outcome.payload);
+          answer.error_code = error ? error->code : static_cast<std::uint32_t>(wire::Code::kInternal);
+          if (error) answer.error_text = base::escaped(error->message, 256);
+        }
+        answer.body.assign(outcome.payload.begin(), outcome.payload.end());
+      }
+      complete(link, stream, std::move(answer));
+      break;
+    case What::kNoAnswer:
+      answer.fault = base::Fault::kGone;
+      answer.error_text = "the peer finished without an answer";
+      complete(link, stream, std::move(answer));
+      break;
+    case What::kFault:
+    case What::kTimeout:
+    case What::kReset:
+      answer.fault = outcome.what == What::kTimeout ? base::Fault::kTimeout : base::Fault::kInternal;
+      answer.error_text = "the answer breaks a rule of the envelope";
+      complete(link, stream, std::move(answer));
+      return reset_exchange(link, stream, outcome.code);
+  }
+  if (outcome.over && link.session) drop_exchange(link, stream);
+}
+
+void Switchboard::run_request(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload) {
+  counters_.requests.add();
+  saw_exchange(link);
+  if (type == wire::kDisconnect) return peer_disconnects(link, stream, payload);
+  if (type == wire::kError) return finish_without_answer(link, stream);  // an Error on a stream of its own asks nothing
+  if (!host_->owns(type)) {
+    counters_.refused_no_owner.add();
+    return refuse(link, stream, wire::Code::kRejected, "no role here answers this message type");
+  }
+  if (!admit(link, stream, payload.size())) return;
+  if (!wire::structure_ok(payload)) {
+    counters_.refused_structure.add();
+    return refuse(link, stream, wire::Code::kRejected, "the payload is malformed");
+  }
+  Exchange* exchange = find_exchange(link, stream);
+  Answering& answering = *std::get<std::unique_ptr<Answering>>(exchange->part);
+  answering.reply = replies_.emplace(PendingReply{&link, stream});
+  const host::Incoming incoming{type, link.session->info->handle, answering.reply, payload};
+  switch (host_->deliver(incoming)) {
+    case host::Delivered::kQueued:
+      return;
+    case host::Delivered::kNoOwner:
+      return refuse(link, stream, wire::Code::kRejected, "no role here answers this message type");
+    case host::Delivered::kQueueFull:
+      counters_.refused_busy.add();
+      return refuse(link, stream, wire::Code::kInternal, "busy: the role's queue is full");
+  }
+}
+
+// Section 10. False: the request was refused, and the session may be gone.
+bool Switchboard::admit(Link& link, quic::StreamId stream, std::size_t payload) {
+  LiveSession& session = *link.session;
+  const base::MonoNs now = deadlines_.now();
+  const auto rule = session.budget.admit(setup_.limits, session.info->record.trust, payload, now);
+  switch (rule) {
+    case session::LimitRule::kNone:
+      return true;
+    case session::LimitRule::kPerSecond:
+      counters_.refused_per_second.add();
+      break;
+    case session::LimitRule::kPerMinute:
+      counters_.refused_per_minute.add();
+      break;
+    case session::LimitRule::kPayload:
+      counters_.refused_payload.add();
+      break;
+  }
+  refuse(link, stream, wire::Code::kRateLimited, session::to_text(rule));
+  counters_.violations.add();
+  if (session.budget.violation(setup_.limits, now)) {
+    const std::int64_t until =
+        base::saturating_add<std::int64_t>(setup_.clock->unix_s(), static_cast<std::int64_t>(setup_.limits.ban_s));
+    ban(session.peer.node_id, until, "over the limit " + std::string(session::to_text(rule)) + " three times");
+  }
+  return false;
+}
+
+void Switchboard::refuse(Link& link, quic::StreamId stream, wire::Code code, std::string_view text) {
+  const auto message = wire::encode(wire::ErrorMessage{static_cast<std::uint32_t>(code), std::string(text), {}});
+  link.connection->write(stream, message, true);
+  Exchange* exchange = find_exchange(link, stream);
+  if (exchange == nullptr) return;
+  auto* answering = std::get_if<std::unique_ptr<Answering>>(&exchange->part);
+  if (answering == nullptr) return;
+  (*answering)->exchange.answered(deadlines_.now(), true);
+  if (!(*answering)->refused) drop_exchange(link, stream);
+}
+
+void Switchboard::finish_without_answer(Link& link, quic::StreamId stream) {
+  link.connection->write(stream, {}, true);
+  drop_exchange(link, stream);
+}
+
+void Switchboard::peer_disconnects(Link& link, quic::StreamId stream, base::ByteView payload) {
+  const auto message = wire::decode_disconnect(payload);
+  const auto reason = message && message->reason <= 5 ? static_cast<wire::DisconnectReason>(message->reason)
+                                                      : wire::DisconnectReason::kShutdown;
+  link.connection->write(stream, {}, true);
+  session_down(link, reason);
+  // The sender closes with its code; we do when it does not.
+  link.farewell = std::make_unique<Farewell>(Farewell{-1, static_cast<std::uint64_t>(reason), "the peer said goodbye"});
+  deadlines_.set(link, base::after(deadlines_.now(), 2 * kFarewellWait));
+}
+
+// Tells the role once. The exchange stays until its stream is over.
+void Switchboard::complete(Link& link, quic::StreamId stream, host::Answer&& answer) {
+  Exchange* exchange = find_exchange(link, stream);
+  if (exchange == nullptr) return;
+  auto* part = std::get_if<std::unique_ptr<Asked>>(&exchange->part);
+  if (part == nullptr || !(*part)->done) return;
+  asked_by_tag_.erase((*part)->tag);
+  auto done = std::exchange((*part)->done, nullptr);
+  done(std::move(answer));
+}
+
+void Switchboard::reset_exchange(Link& link, quic::StreamId stream, wire::Code code) {
+  link.connection->reset(stream, static_cast<std::uint64_t>(code));
+  drop_exchange(link, stream);
+}
+
+void Switchboard::sweep(Link& link, base::MonoNs now) {
+  std::vector<quic::StreamId> due;
+  for (const auto& exchange : link.session->exchanges) {
+    if (deadline_of(exchange) <= now) due.push_back(exchange.stream);
+  }
+  for (const auto stream : due) {
+    Exchange* exchange = find_exchange(link, stream);
+    if (exchange == nullptr) continue;
+    counters_.exchanges_timed_out.add();
+    if (auto* asked = std::get_if<std::unique_ptr<Asked>>(&exchange->part)) {
+      (*asked)->exchange.on_timeout(now);
+      host::Answer answer;
+      answer.fault = base::Fault::kTimeout;
+      complete(link, stream, std::move(answer));
+    }
+    reset_exchange(link, stream, wire::Code::kRejected);
+  }
+  base::MonoNs next = base::kNever;
+  for (const auto& exchange : link.session->exchanges) next = std::min(next, deadline_of(exchange));
+  if (next != base::kNever) deadlines_.set(link, next);
+}
+
+// --- what roles ask for ---
+
+void Switchboard::send(host::PeerHandle to, std::uint8_t type, base::ByteView payload) {
+  request(to, type, payload, setup_.exchange_timeout, 0, nullptr);
+}
+
+void Switchboard::request(host::PeerHandle to, std::uint8_t type, base::ByteView payload, base::MonoNs timeout,
+                          std::uint64_t tag, host::AnswerFn done) {
+  const auto fail = [&done](base::Fault fault, std::string text) {
+    host::Answer answer;
+    answer.fault = fault;
+    answer.error_text = std::move(text);
+    if (done) done(std::move(answer));
+  };
+  Link* link = link_of(to);
+  if (link == nullptr) return fail(base::Fault::kGone, "no such session");
+  if (payload.size() > wire::kMaxPayload) return fail(base::Fault::kArgument, "the payload is larger than 4 MiB");
+  const auto stream = link->connection->open_stream();
+  if (!stream) return fail(base::Fault::kFull, stream.error().text);
+  write_envelope(*link, *stream, type, payload, true);
+  counters_.requests_sent.add();
+  const base::MonoNs now = deadlines_.now();
+  auto asked = std::make_unique<Asked>(Asked{tag, std::move(done), now, session::OutboundExchange(now, timeout)});
+  deadlines_.set_no_later(*link, asked->exchange.deadline());
+  link->session->exchanges.push_back({*stream, std::move(asked)});
+  if (tag != 0) asked_by_tag_[tag] = {link, *stream};
+}
+
+void Switchboard::cancel_request(std::uint64_t tag) {
+  const auto found = asked_by_tag_.find(tag);
+  if (found == asked_by_tag_.end()) return;
+  const auto [link, stream] = found->second;
+  reset_exchange(*link, stream, wire::Code::kRejected);
+}
+
+// Type 0 finishes the exchange without an answer.
+void Switchboard::reply(host::ReplyHandle to, std::uint8_t type, base::ByteView payload) {
+  const PendingReply* found = replies_.find(to);
+  if (found == nullptr) return;  // the peer gave up, or has gone
+  const auto [link, stream] = *found;
+  if (type == 0) return finish_without_answer(*link, stream);
+  if (payload.size() > wire::kMaxPayload) {
+    return refuse(*link, stream, wire::Code::kInternal, "the answer is larger than 4 MiB");
+  }
+  write_envelope(*link, stream, type, payload, true);
+  drop_exchange(*link, stream);
+}
+
+void Switchboard::disconnect(host::PeerHandle peer, wire::DisconnectReason reason, std::string_view note) {
+  if (Link* link = link_of(peer)) part(*link, reason, note);
+}
+
+}  // namespace atlas::node

@@ -1,0 +1,136 @@
+// Drives the handshake of section 5 on the first stream of a connection.
+#include "base/log.h"
+#include "node/switchboard.h"
+
+namespace atlas::node {
+
+using base::Level;
+using base::log;
+
+namespace {
+
+constexpr auto kProtocolError = static_cast<std::uint64_t>(wire::DisconnectReason::kProtocolError);
+
+base::MonoNs deadline_of(const Greeting& greeting) {
+  return std::visit([](const auto& side) { return side.deadline(); }, greeting.state);
+}
+
+}  // namespace
+
+void Switchboard::begin_greeting(Link& link) {
+  quic::Connection& connection = *link.connection;
+  link.phase = Phase::kGreeting;
+  if (connection.side() == quic::Side::kListener) {
+    link.greeting = std::make_unique<Greeting>(session::ListenerHandshake(
+        setup_.self, policy_, connection.peer_key(), connection.remote().text(), connection.started(), *setup_.random));
+    deadlines_.set(link, deadline_of(*link.greeting));
+    return;
+  }
+  link.greeting =
+      std::make_unique<Greeting>(session::DiallerHandshake(setup_.self, connection.peer_key(), connection.started()));
+  deadlines_.set(link, deadline_of(*link.greeting));
+  const auto stream = connection.open_stream();
+  if (!stream) {
+    attempt_failed(link, wire::DialFailure::kReset, "the peer allows no streams");
+    return await_and_close(link, -1, kProtocolError, "no stream for the handshake");
+  }
+  link.greeting->stream = *stream;
+  apply(link, std::get<session::DiallerHandshake>(link.greeting->state).begin(setup_.clock->unix_s()));
+}
+
+void Switchboard::greeting_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
+  Greeting& greeting = *link.greeting;
+  const bool listener = link.connection->side() == quic::Side::kListener;
+  if (greeting.stream < 0 && listener) greeting.stream = stream;
+  if (stream == greeting.stream) return greeting_bytes(link, data, fin);
+  if (!listener) return early_data(link, stream, data, fin);
+
+  // A second stream before VerifyAck: the Error goes on the stream that broke the rule.
+  counters_.early_streams_refused.add();
+  auto step = std::get<session::ListenerHandshake>(greeting.state).on_fault(wire::Code::kNotVerified);
+  greeting.stream = stream;
+  apply(link, std::move(step));
+}
+
+void Switchboard::greeting_bytes(Link& link, base::ByteView data, bool fin) {
+  using State = wire::EnvelopeReader::State;
+  while (link.phase == Phase::kGreeting) {
+    Greeting& greeting = *link.greeting;
+    const State state = greeting.reader.feed(data);
+    if (state == State::kNeedMore) break;
+    if (state == State::kFault) {
+      const wire::Code code = greeting.reader.fault();
+      return apply(link, std::visit([code](auto& side) { return side.on_fault(code); }, greeting.state));
+    }
+    const auto [type, payload] = greeting.reader.envelope();
+    session::Step step = step_message(link, type, payload);
+    greeting.reader.pop();
+    apply(link, std::move(step));
+  }
+  if (!fin || link.phase != Phase::kGreeting) return;
+  if (!link.greeting->reader.at_boundary()) {
+    return apply(link,
+                 std::visit([](auto& side) { return side.on_fault(wire::Code::kRejected); }, link.greeting->state));
+  }
+  apply(link, std::visit([](auto& side) { return side.on_finish(); }, link.greeting->state));
+}
+
+session::Step Switchboard::step_message(Link& link, std::uint8_t type, base::ByteView payload) {
+  if (auto* listener = std::get_if<session::ListenerHandshake>(&link.greeting->state)) {
+    return listener->on_message(type, payload, deadlines_.now(), setup_.clock->unix_s());
+  }
+  return std::get<session::DiallerHandshake>(link.greeting->state).on_message(type, payload);
+}
+
+void Switchboard::early_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
+  Greeting& greeting = *link.greeting;
+  if (greeting.early_bytes + data.size() > kMaxEarlyBytes || greeting.early.size() >= setup_.max_streams) {
+    counters_.early_streams_refused.add();
+    link.connection->reset(stream, static_cast<std::uint64_t>(wire::Code::kNotVerified));
+    return;
+  }
+  greeting.early_bytes += data.size();
+  greeting.early.push_back({stream, base::Bytes(data.begin(), data.end()), fin});
+}
+
+void Switchboard::apply(Link& link, session::Step step) {
+  using Outcome = session::Step::Outcome;
+  for (std::size_t i = 0; i < step.send.size(); ++i) {
+    const bool last = i + 1 == step.send.size();
+    // A failed step ends our side with its last words, so that their acknowledgement can be awaited.
+    const bool fin = last && (step.finish || step.outcome == Outcome::kFailed);
+    link.connection->write(link.greeting->stream, step.send[i], fin);
+  }
+  switch (step.outcome) {
+    case Outcome::kContinue:
+      return;
+    case Outcome::kDone:
+      return session_up(link);
+    case Outcome::kFailed:
+      return greeting_failed(link, step, !step.send.empty());
+  }
+}
+
+void Switchboard::greeting_failed(Link& link, const session::Step& step, bool await_stream) {
+  if (step.code == wire::Code::kHandshakeTimeout) {
+    counters_.handshakes_timed_out.add();
+  } else if (step.close_code == static_cast<std::uint64_t>(wire::DisconnectReason::kBanned)) {
+    counters_.handshakes_rejected.add();
+  } else {
+    counters_.handshakes_failed.add();
+  }
+  static base::LogGate gate;
+  std::uint32_t left_out = 0;
+  if (gate.pass(deadlines_.now(), &left_out)) {
+    log(Level::kInfo, "handshake", "{}: refused: {} (code {}; {} like it not shown)", link.connection->remote().text(),
+        step.reason, static_cast<std::uint32_t>(step.code), left_out);
+  }
+  const auto failure =
+      step.code == wire::Code::kHandshakeTimeout ? wire::DialFailure::kExpired : wire::DialFailure::kRejected;
+  attempt_failed(link, failure, step.reason);
+  const quic::StreamId stream = link.greeting->stream;
+  link.greeting.reset();
+  await_and_close(link, await_stream ? stream : -1, step.close_code, step.reason);
+}
+
+}  // namespace atlas::node

@@ -1,0 +1,99 @@
+// One connection as the node sees it, from its first byte to its last: TLS, handshake, session, farewell.
+// Loop thread only; owned by the switchboard, found again through quic::Connection::user.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "host/network.h"
+#include "net/timer_heap.h"
+#include "node/dialler.h"
+#include "node/session_table.h"
+#include "quic/endpoint.h"
+#include "session/exchange.h"
+#include "session/handshake.h"
+#include "session/limits.h"
+#include "wire/envelope.h"
+
+namespace atlas::node {
+
+class Switchboard;
+
+enum class Phase : std::uint8_t {
+  kTls,       // not connected yet
+  kGreeting,  // the Atlas handshake of section 5
+  kSession,
+  kFarewell,  // the last message is on its way; then the connection closes
+  kClosed,
+};
+
+// The handshake in progress. Freed when it ends.
+struct Greeting {
+  explicit Greeting(session::ListenerHandshake side) : state(std::move(side)) {}
+  explicit Greeting(session::DiallerHandshake side) : state(std::move(side)) {}
+
+  std::variant<session::ListenerHandshake, session::DiallerHandshake> state;
+  quic::StreamId stream = -1;  // -1: the peer has not opened it yet
+  wire::EnvelopeReader reader{wire::kMaxHandshakePayload};
+  // A dialler can get requests of its new peer before VerifyAck when packets change places: kept, within bounds.
+  struct Early {
+    quic::StreamId stream;
+    base::Bytes data;
+    bool fin;
+  };
+  std::vector<Early> early;
+  std::size_t early_bytes = 0;
+};
+
+// A request of ours that waits for its answer.
+struct Asked {
+  std::uint64_t tag = 0;
+  host::AnswerFn done;  // empty for a one-way message
+  base::MonoNs started = 0;
+  session::OutboundExchange exchange;
+};
+
+// A request of the peer's: being received, or waiting for the role's answer.
+struct Answering {
+  session::InboundExchange exchange;
+  host::ReplyHandle reply = 0;
+  bool refused = false;  // an Error is on its way while the peer may still be sending
+};
+
+struct Exchange {
+  quic::StreamId stream;
+  std::variant<std::unique_ptr<Asked>, std::unique_ptr<Answering>> part;
+};
+
+struct LiveSession {
+  session::PeerIdentity peer;
+  std::shared_ptr<SessionInfo> info;
+  session::PeerBudget budget;
+  base::MonoNs established = 0;
+  std::vector<Exchange> exchanges;
+};
+
+struct Farewell {
+  quic::StreamId awaited = -1;  // -1: nothing; the deadline closes
+  std::uint64_t code = 0;
+  std::string note;
+};
+
+struct Link final : net::TimerHeap::Entry {
+  explicit Link(Switchboard& owner) : owner(owner) {}
+  void on_expire(base::MonoNs now) override;
+
+  Switchboard& owner;
+  quic::Connection* connection = nullptr;
+  Phase phase = Phase::kTls;
+  quic::StreamId handshake_stream = -1;
+  DialTicket ticket;
+  std::unique_ptr<Greeting> greeting;
+  std::unique_ptr<LiveSession> session;
+  std::unique_ptr<Farewell> farewell;
+};
+
+}  // namespace atlas::node

@@ -1,0 +1,134 @@
+#include "node/network_port.h"
+
+#include <algorithm>
+
+namespace atlas::node {
+
+NetworkPort::NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap)
+    : loop_(loop), table_(table), store_(store), bootstrap_(std::move(bootstrap)) {}
+
+void NetworkPort::set_self(host::LivePeer self) {
+  const std::lock_guard lock(mutex_);
+  self_ = std::move(self);
+}
+
+host::LivePeer NetworkPort::self() const {
+  const std::lock_guard lock(mutex_);
+  return self_;
+}
+
+void NetworkPort::close() {
+  std::vector<Order> left;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    left.swap(waiting_);
+  }
+  for (auto& order : left) refuse(order, base::Fault::kStopping, "the node is shutting down");
+}
+
+void NetworkPort::queue(Order order) {
+  bool wake = false;
+  base::Fault fault{};
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) {
+      fault = base::Fault::kStopping;
+    } else if (waiting_.size() >= kMaxOrders) {
+      fault = base::Fault::kFull;
+    } else {
+      waiting_.push_back(std::move(order));
+      wake = !std::exchange(woken_, true);
+      if (!wake) return;
+    }
+  }
+  if (wake) {
+    loop_.post([this] { run(); });
+  } else if (std::holds_alternative<Request>(order) || std::holds_alternative<Dial>(order)) {
+    // Never called back before the caller returns: the refusal takes the same way as an answer.
+    loop_.post([order = std::move(order), fault]() mutable { refuse(order, fault, "the node cannot take more"); });
+  }
+}
+
+void NetworkPort::refuse(Order& order, base::Fault fault, const std::string& text) {
+  if (auto* request = std::get_if<Request>(&order)) {
+    host::Answer answer;
+    answer.fault = fault;
+    if (request->done) request->done(std::move(answer));
+  } else if (auto* dial = std::get_if<Dial>(&order)) {
+    host::Connected result;
+    result.fault = fault;
+    result.error = text;
+    dial->done(std::move(result));
+  }
+}
+
+void NetworkPort::run() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = false;
+    running_.swap(waiting_);
+  }
+  for (auto& order : running_) carry_out(order);
+  running_.clear();
+}
+
+void NetworkPort::carry_out(Order& order) {
+  std::visit(
+      [this](auto& o) {
+        using T = std::decay_t<decltype(o)>;
+        if constexpr (std::is_same_v<T, Reply>) {
+          switchboard_->reply(o.to, o.type, o.payload);
+        } else if constexpr (std::is_same_v<T, Send>) {
+          switchboard_->send(o.to, o.type, o.payload);
+        } else if constexpr (std::is_same_v<T, Request>) {
+          switchboard_->request(o.to, o.type, o.payload, o.timeout, o.tag, std::move(o.done));
+        } else if constexpr (std::is_same_v<T, Cancel>) {
+          switchboard_->cancel_request(o.tag);
+        } else if constexpr (std::is_same_v<T, Dial>) {
+          switchboard_->dial(std::move(o.target), o.timeout, std::move(o.done));
+        } else {
+          switchboard_->disconnect(o.peer, static_cast<wire::DisconnectReason>(o.reason), o.note);
+        }
+      },
+      order);
+}
+
+void NetworkPort::send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) {
+  queue(Send{to, type, std::move(payload)});
+}
+
+void NetworkPort::request(host::PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout,
+                          std::uint64_t tag, host::AnswerFn done) {
+  queue(Request{to, type, std::move(payload), timeout, tag, std::move(done)});
+}
+
+void NetworkPort::cancel_request(std::uint64_t tag) {
+  queue(Cancel{tag});
+}
+
+void NetworkPort::reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) {
+  queue(Reply{to, type, std::move(payload)});
+}
+
+void NetworkPort::disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) {
+  queue(Part{peer, reason, std::move(note)});
+}
+
+// The database is read here, on the caller's thread, so that the loop never waits for a disk.
+void NetworkPort::connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) {
+  DialTarget dial;
+  dial.key = target;
+  if (wire::is_node_id(target)) {
+    dial.node_id = target;
+    if (table_.find(target) == 0) {
+      if (const auto record = store_.peer(target)) dial.candidates = session::candidates_of(*record);
+    }
+  } else if (const auto address = net::SocketAddress::parse(target)) {
+    dial.key = address->text();
+    dial.candidates.push_back({session::Candidate::Via::kAddress, *address});
+  }
+  queue(Dial{std::move(dial), timeout, std::move(done)});
+}
+
+}  // namespace atlas::node

@@ -1,0 +1,92 @@
+// The host's side of the network: takes what roles ask for on any thread and carries it to the loop's in batches, one
+// wake-up for each batch however many requests are in it.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "host/network.h"
+#include "net/loop.h"
+#include "node/switchboard.h"
+
+namespace atlas::node {
+
+inline constexpr std::size_t kMaxOrders = 65'536;  // waiting for the loop; refusal kFull
+
+class NetworkPort final : public host::Network {
+ public:
+  NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap);
+  // Loop thread; before any order arrives and after the last one was carried out.
+  void attach(Switchboard& switchboard) { switchboard_ = &switchboard; }
+  void set_self(host::LivePeer self);
+  // No order is carried out after this; requests complete with kStopping.
+  void close();
+
+  void send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) override;
+  void request(host::PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout, std::uint64_t tag,
+               host::AnswerFn done) override;
+  void cancel_request(std::uint64_t tag) override;
+  void reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) override;
+  void connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) override;
+  void disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
+
+  host::LivePeer self() const override;
+  std::optional<host::LivePeer> peer(host::PeerHandle handle) const override { return table_.peer(handle); }
+  host::PeerHandle find(std::string_view node_id) const override { return table_.find(node_id); }
+  std::vector<host::LivePeer> peers() const override { return table_.peers(); }
+
+ private:
+  struct Send {
+    host::PeerHandle to;
+    std::uint8_t type;
+    base::Bytes payload;
+  };
+  struct Request {
+    host::PeerHandle to;
+    std::uint8_t type;
+    base::Bytes payload;
+    base::MonoNs timeout;
+    std::uint64_t tag;
+    host::AnswerFn done;
+  };
+  struct Cancel {
+    std::uint64_t tag;
+  };
+  struct Reply {
+    host::ReplyHandle to;
+    std::uint8_t type;
+    base::Bytes payload;
+  };
+  struct Dial {
+    DialTarget target;
+    base::MonoNs timeout;
+    host::ConnectedFn done;
+  };
+  struct Part {
+    host::PeerHandle peer;
+    std::uint32_t reason;
+    std::string note;
+  };
+  using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part>;
+
+  void queue(Order order);
+  void run();
+  void carry_out(Order& order);
+  static void refuse(Order& order, base::Fault fault, const std::string& text);
+
+  net::Loop& loop_;
+  SessionTable& table_;
+  store::Store& store_;
+  const std::vector<std::string> bootstrap_;
+  Switchboard* switchboard_ = nullptr;
+  mutable std::mutex mutex_;
+  std::vector<Order> waiting_;
+  std::vector<Order> running_;  // loop thread
+  bool woken_ = false;
+  bool closed_ = false;
+  host::LivePeer self_;
+};
+
+}  // namespace atlas::node

@@ -1,0 +1,256 @@
+// Builds a node out of the floors and takes it down again in the right order.
+#include "node/node.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "node/commands.h"
+#include "node/network_port.h"
+#include "node/switchboard.h"
+
+namespace atlas::node {
+
+using base::Level;
+using base::log;
+
+namespace {
+
+constexpr std::string_view kAlpn = "atlas/1";
+constexpr base::MonoNs kDrain = 500 * base::kMillisecond;
+
+// The same after a restart, so that peers learn of it at the first stateless reset; nobody without the key can make it.
+base::ByteArray<32> endpoint_secret(const identity::NodeKey& key) {
+  const auto signature = key.sign(base::as_bytes("atlas endpoint secret v1"));
+  base::ByteArray<32> secret;
+  crypto_generichash(secret.data(), secret.size(), signature.data(), signature.size(), nullptr, 0);
+  return secret;
+}
+
+session::LimitSettings limits_of(const config::Config& config) {
+  session::LimitSettings limits;
+  limits.unknown.per_second = config.rate_limit.per_peer_per_second;
+  // An operator who allows more in a second allows it at once as well.
+  limits.burst = std::max(limits.burst, config.rate_limit.per_peer_per_second);
+  limits.unknown.per_minute = config.rate_limit.per_peer_per_minute;
+  limits.unknown.payload_per_minute = config.rate_limit.payload_per_minute;
+  if (config.security.ban_duration_s) limits.ban_s = *config.security.ban_duration_s;
+  return limits;
+}
+
+class NodeInstance final : public Node {
+ public:
+  explicit NodeInstance(NodeSetup setup) : setup_(std::move(setup)), node_id_(setup_.key->node_id()) {}
+
+  std::vector<config::Problem> load(std::string& error);
+
+  base::Result<void> start() override;
+  void begin_stop(std::function<void()> done) override;
+  std::vector<net::SocketAddress> listening() const override { return listening_; }
+  const std::string& node_id() const override { return node_id_; }
+  void handle(const control::Request& request, std::shared_ptr<control::Call> call) override {
+    commands_->handle(request, call);
+  }
+  std::size_t session_count() const override { return table_.size(); }
+  const quic::EndpointCounters& endpoint_counters() const override { return endpoint_->counters(); }
+
+ private:
+  base::Result<void> open_endpoint();
+  base::Result<void> listen();
+  std::vector<config::Problem> check_roles() const;
+  void publish_self();
+
+  NodeSetup setup_;
+  const std::string node_id_;
+  NodeCounters counters_;
+  SessionTable table_;
+  // Destroyed from the bottom up: connections first, the database last.
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Deadlines> deadlines_;
+  std::unique_ptr<NetworkPort> port_;
+  std::unique_ptr<host::Host> host_;
+  std::unique_ptr<Switchboard> switchboard_;
+  std::unique_ptr<quic::Endpoint> endpoint_;
+  std::unique_ptr<Commands> commands_;
+  std::vector<net::SocketAddress> listening_;
+};
+
+std::vector<config::Problem> NodeInstance::check_roles() const {
+  std::vector<config::Problem> problems;
+  const auto& config = setup_.config;
+  const auto enabled = [&](std::string_view id) {
+    const auto& ids = config.plugins.enabled;
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
+  if (config.exec.enabled && !enabled("exec")) {
+    problems.push_back(config::problem_at(config, "exec.enabled",
+                                          "exec.enabled = true, but no enabled role provides exec; set it to false or "
+                                          "add the role to plugins.enabled"));
+  }
+  return problems;
+}
+
+std::vector<config::Problem> NodeInstance::load(std::string& error) {
+  const Environment& env = setup_.environment;
+  auto problems = check_roles();
+  auto opened = store::Store::open({.file = setup_.database,
+                                    .limits = {.max_peers = setup_.config.store.max_peers},
+                                    .executor = env.writer,
+                                    .clock = env.clock});
+  if (!opened) {
+    error = opened.error().text;
+    return problems;
+  }
+  store_ = std::move(*opened);
+  port_ = std::make_unique<NetworkPort>(*env.loop, table_, *store_, setup_.config.network.bootstrap);
+  host::HostSetup host_setup;
+  host_setup.mode = setup_.mode == Mode::kDaemon ? host::Mode::kDaemon : host::Mode::kClient;
+  host_setup.version = setup_.version;
+  host_setup.config = &setup_.config;
+  for (const auto& dir : setup_.config.plugins.search) host_setup.search.emplace_back(dir);
+  for (const auto& dir : setup_.plugin_dirs) host_setup.search.push_back(dir);
+  host_setup.network = port_.get();
+  host_setup.store = store_.get();
+  host_setup.loop = env.loop;
+  host_setup.clock = env.clock;
+  host_setup.random = env.random;
+  host_setup.executor = env.strands;
+  host_ = std::make_unique<host::Host>(std::move(host_setup));
+  for (const auto* descriptor : setup_.linked) host_->add_linked(descriptor);
+  for (auto& problem : host_->load(setup_.config.plugins.enabled)) problems.push_back(std::move(problem));
+  return problems;
+}
+
+base::Result<void> NodeInstance::open_endpoint() {
+  const Environment& env = setup_.environment;
+  const config::Config& config = setup_.config;
+  deadlines_ = std::make_unique<Deadlines>(*env.loop);
+
+  Switchboard::Setup setup;
+  setup.deadlines = deadlines_.get();
+  setup.clock = env.clock;
+  setup.random = env.random;
+  setup.store = store_.get();
+  setup.table = &table_;
+  setup.counters = &counters_;
+  setup.self.key = setup_.key.get();
+  setup.self.name = config.identity.name;
+  setup.self.skills = config.identity.skills;
+  setup.self.agent_version = "atlas/" + setup_.version;
+  setup.limits = limits_of(config);
+  setup.max_clock_drift_s = config.security.max_clock_drift_s;
+  setup.max_streams = config.transport.max_streams_per_conn;
+  setup.exchange_timeout = base::saturating_mul<base::MonoNs>(config.transport.exchange_timeout_s, base::kSecond);
+  setup.bootstrap = config.network.bootstrap;
+  setup.on_observed = [this](const std::string& address) {
+    auto self = port_->self();
+    self.record.public_address = address;
+    port_->set_self(std::move(self));
+  };
+  switchboard_ = std::make_unique<Switchboard>(std::move(setup));
+  switchboard_->bans().load(store_->bans(), env.clock->unix_s());
+
+  auto made = quic::Endpoint::make({.loop = env.loop,
+                                    .random = env.random,
+                                    .limits = {.max_connections = config.transport.max_connections,
+                                               .max_half_open = config.security.handshake_limit},
+                                    .secret = endpoint_secret(*setup_.key),
+                                    .accept_filter = {}});
+  if (!made) return std::unexpected(made.error());
+  endpoint_ = std::move(*made);
+  const quic::Protocol protocol{
+      .alpn = std::string(kAlpn),
+      .key = setup_.key.get(),
+      .events = switchboard_.get(),
+      .max_streams = config.transport.max_streams_per_conn,
+      .idle_timeout = base::saturating_mul<base::MonoNs>(config.transport.idle_timeout_s, base::kSecond)};
+  if (auto added = endpoint_->add_protocol(protocol); !added) return added;
+  switchboard_->attach(*endpoint_, *host_);
+  port_->attach(*switchboard_);
+  return {};
+}
+
+base::Result<void> NodeInstance::listen() {
+  const auto& network = setup_.config.network;
+  std::uint16_t port = network.port;
+  for (const auto& bind : network.bind) {
+    const auto ip = net::IpAddress::parse(bind);
+    if (!ip) return base::fail(base::Fault::kConfig, "network.bind: " + bind + " is not an IP address");
+    const auto bound = endpoint_->listen({*ip, port});
+    if (!bound) {
+      // A machine without IPv6 still serves IPv4 on the default binding.
+      const bool optional = network.bind.size() > 1 && !ip->is_v4() && ip->scope() == net::Scope::kUnspecified;
+      if (!optional || listening_.empty()) return std::unexpected(bound.error());
+      log(Level::kWarn, "node", "IPv6 is off: {}", bound.error().text);
+      continue;
+    }
+    if (port == 0) port = bound->port;  // both families share the one that the kernel chose
+    listening_.push_back(*bound);
+  }
+  return {};
+}
+
+void NodeInstance::publish_self() {
+  host::LivePeer self = port_->self();
+  self.record.node_id = node_id_;
+  self.record.name = setup_.config.identity.name;
+  self.record.skills = setup_.config.identity.skills;
+  self.record.relays = setup_.config.network.relays;
+  if (!listening_.empty()) self.record.address = listening_.front().text();
+  port_->set_self(std::move(self));
+}
+
+base::Result<void> NodeInstance::start() {
+  if (auto opened = open_endpoint(); !opened) return opened;
+  if (setup_.mode == Mode::kDaemon) {
+    store_->clear_sessions();
+    if (auto bound = listen(); !bound) return bound;
+    if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
+      log(Level::kWarn, "node", "transport.offer_relay is set, but no relay role is enabled: nothing is relayed");
+    }
+  }
+  publish_self();
+  commands_ = std::make_unique<Commands>(Commands::Setup{.node_id = node_id_,
+                                                         .version = setup_.version,
+                                                         .mode = setup_.mode,
+                                                         .host = host_.get(),
+                                                         .port = port_.get(),
+                                                         .store = store_.get(),
+                                                         .counters = &counters_,
+                                                         .clock = setup_.environment.clock,
+                                                         .loop = setup_.environment.loop,
+                                                         .listening = [this] { return listening_; },
+                                                         .endpoint_counters = [this] { return endpoint_->counters(); },
+                                                         .udp_counters = [this] { return endpoint_->udp_counters(); }});
+  host_->begin_start();
+  return {};
+}
+
+void NodeInstance::begin_stop(std::function<void()> done) {
+  const Environment& env = setup_.environment;
+  if (endpoint_) endpoint_->stop_accepting();
+  host_->drain(kDrain);
+  host_->begin_stop([this, &env, done = std::move(done)]() mutable {
+    // The last strand may have ended on any thread; the rest belongs to the loop's.
+    env.loop->post([this, done = std::move(done)]() mutable {
+      if (!switchboard_) return done();
+      switchboard_->stop([this, done = std::move(done)] {
+        port_->close();
+        done();
+      });
+    });
+  });
+}
+
+}  // namespace
+
+Node::Made Node::make(NodeSetup setup) {
+  Made made;
+  auto node = std::make_unique<NodeInstance>(std::move(setup));
+  made.problems = node->load(made.error);
+  if (made.problems.empty() && made.error.empty()) made.node = std::move(node);
+  return made;
+}
+
+}  // namespace atlas::node

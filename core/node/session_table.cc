@@ -1,0 +1,71 @@
+#include "node/session_table.h"
+
+namespace atlas::node {
+
+void SessionTable::add(std::shared_ptr<SessionInfo> info) {
+  const std::lock_guard lock(mutex_);
+  by_node_id_[info->record.node_id] = info.get();
+  by_handle_[info->handle] = std::move(info);
+}
+
+void SessionTable::remove(host::PeerHandle handle) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_handle_.find(handle);
+  if (found == by_handle_.end()) return;
+  const auto named = by_node_id_.find(found->second->record.node_id);
+  if (named != by_node_id_.end() && named->second == found->second.get()) by_node_id_.erase(named);
+  by_handle_.erase(found);
+}
+
+void SessionTable::moved(host::PeerHandle handle, std::string address) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_handle_.find(handle);
+  if (found != by_handle_.end()) found->second->record.address = std::move(address);
+}
+
+host::LivePeer SessionTable::snapshot(const SessionInfo& info) {
+  host::LivePeer out;
+  out.handle = info.handle;
+  out.record = info.record;
+  out.record.last_seen = info.last_exchange.load(std::memory_order_relaxed);
+  out.dialled = info.dialled;
+  out.connected_at = info.connected_at;
+  out.rtt_us = info.rtt_us.load(std::memory_order_relaxed);
+  return out;
+}
+
+std::optional<host::LivePeer> SessionTable::peer(host::PeerHandle handle) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_handle_.find(handle);
+  if (found == by_handle_.end()) return std::nullopt;
+  return snapshot(*found->second);
+}
+
+host::PeerHandle SessionTable::find(std::string_view node_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_node_id_.find(node_id);
+  return found == by_node_id_.end() ? 0 : found->second->handle;
+}
+
+host::PeerHandle SessionTable::find_dialled(std::string_view address) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [handle, info] : by_handle_) {
+    if (info->dialled && info->record.address == address) return handle;
+  }
+  return 0;
+}
+
+std::vector<host::LivePeer> SessionTable::peers() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<host::LivePeer> out;
+  out.reserve(by_handle_.size());
+  for (const auto& [handle, info] : by_handle_) out.push_back(snapshot(*info));
+  return out;
+}
+
+std::size_t SessionTable::size() const {
+  const std::lock_guard lock(mutex_);
+  return by_handle_.size();
+}
+
+}  // namespace atlas::node

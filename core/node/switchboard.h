@@ -1,0 +1,159 @@
+// Connects the floors: connections of core/quic below, state machines of core/session beside, roles of core/host above.
+// It owns every link, drives its handshake, keeps one session for each node id, carries exchanges between streams and
+// roles, applies the limits of section 10, and says goodbye in the right order.
+//
+// Loop thread only. The files: switchboard.cc (connections and sessions), greeting.cc (handshake), exchanges.cc
+// (requests and answers), farewell.cc (closing).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/keyed_hash.h"
+#include "base/slots.h"
+#include "config/config.h"
+#include "host/host.h"
+#include "node/counters.h"
+#include "node/deadlines.h"
+#include "node/dialler.h"
+#include "node/link.h"
+#include "quic/endpoint.h"
+#include "session/bans.h"
+#include "store/store.h"
+
+namespace atlas::node {
+
+inline constexpr base::MonoNs kFarewellWait = 500 * base::kMillisecond;  // for the last message's acknowledgement
+inline constexpr std::size_t kMaxEarlyBytes = 65'536;                    // early_bytes; refusal 2001
+inline constexpr std::size_t kMaxBudgets = 65'536;                       // remembered budgets of peers that left
+
+class Switchboard final : public quic::ConnectionEvents {
+ public:
+  struct Setup {
+    Deadlines* deadlines = nullptr;
+    const base::Clock* clock = nullptr;
+    base::Random* random = nullptr;
+    store::Store* store = nullptr;
+    SessionTable* table = nullptr;
+    NodeCounters* counters = nullptr;
+    session::Self self;
+    session::LimitSettings limits;
+    std::uint64_t max_clock_drift_s = 300;
+    std::uint32_t max_streams = 50;
+    base::MonoNs exchange_timeout = 10 * base::kSecond;
+    std::vector<std::string> bootstrap;  // addresses whose sessions are shown as `bootstrap`
+    // What a listener says our address is, when it is told.
+    std::function<void(const std::string& address)> on_observed;
+  };
+  explicit Switchboard(Setup setup);
+  ~Switchboard() override;
+  // Both must outlive the links; set before the first connection.
+  void attach(quic::Endpoint& endpoint, host::Host& host);
+
+  // --- what roles ask for, already on this thread ---
+  void send(host::PeerHandle to, std::uint8_t type, base::ByteView payload);
+  void request(host::PeerHandle to, std::uint8_t type, base::ByteView payload, base::MonoNs timeout, std::uint64_t tag,
+               host::AnswerFn done);
+  void cancel_request(std::uint64_t tag);
+  void reply(host::ReplyHandle to, std::uint8_t type, base::ByteView payload);
+  void disconnect(host::PeerHandle peer, wire::DisconnectReason reason, std::string_view note);
+  void dial(DialTarget target, base::MonoNs timeout, host::ConnectedFn done);
+  void ban(const std::string& node_id, std::int64_t until, const std::string& reason);
+
+  // Says goodbye to everybody; `done` runs when the last connection is closed, at the latest after kFarewellWait and
+  // the closing of the stragglers.
+  void stop(std::function<void()> done);
+
+  // --- quic::ConnectionEvents ---
+  void on_connected(quic::Connection& connection) override;
+  void on_data(quic::Connection& connection, quic::StreamId stream, base::ByteView data, bool fin) override;
+  void on_written(quic::Connection& connection, quic::StreamId stream) override;
+  void on_reset(quic::Connection& connection, quic::StreamId stream, std::uint64_t code) override;
+  void on_stream_closed(quic::Connection& connection, quic::StreamId stream) override;
+  void on_path(quic::Connection& connection) override;
+  void on_closed(quic::Connection& connection, const quic::CloseInfo& info) override;
+
+  session::BanList& bans() { return bans_; }
+
+ private:
+  friend struct Link;
+  struct PendingReply {
+    Link* link;
+    quic::StreamId stream;
+  };
+
+  void expired(Link& link, base::MonoNs now);
+
+  // greeting.cc
+  void begin_greeting(Link& link);
+  void greeting_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin);
+  void greeting_bytes(Link& link, base::ByteView data, bool fin);
+  void early_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin);
+  void apply(Link& link, session::Step step);
+  void greeting_failed(Link& link, const session::Step& step, bool await_stream);
+  session::Step step_message(Link& link, std::uint8_t type, base::ByteView payload);
+
+  // switchboard.cc
+  void session_up(Link& link);
+  void session_down(Link& link, wire::DisconnectReason reason);
+  bool settle_duplicate(Link& newcomer, const session::PeerIdentity& peer);
+  void remember(Link& link);
+  session::PeerBudget recall(const identity::PublicKey& key);
+  base::Result<void> open_attempt(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
+  void abandon_attempt(DialTicket ticket);
+  void attempt_failed(Link& link, wire::DialFailure failure, const std::string& reason);
+
+  // exchanges.cc
+  void session_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin);
+  void answering_data(Link& link, quic::StreamId stream, Answering& answering, base::ByteView data, bool fin);
+  void asked_data(Link& link, quic::StreamId stream, Asked& asked, base::ByteView data, bool fin);
+  void run_request(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload);
+  void refuse(Link& link, quic::StreamId stream, wire::Code code, std::string_view text);
+  void finish_without_answer(Link& link, quic::StreamId stream);
+  bool admit(Link& link, quic::StreamId stream, std::size_t payload);
+  void peer_disconnects(Link& link, quic::StreamId stream, base::ByteView payload);
+  void complete(Link& link, quic::StreamId stream, host::Answer&& answer);
+  Exchange* find_exchange(Link& link, quic::StreamId stream);
+  void drop_exchange(Link& link, quic::StreamId stream);
+  void sweep(Link& link, base::MonoNs now);
+  void reset_exchange(Link& link, quic::StreamId stream, wire::Code code);
+  bool write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload, bool fin);
+  void saw_exchange(Link& link);
+
+  // farewell.cc
+  void part(Link& link, wire::DisconnectReason reason, std::string_view note);
+  void await_and_close(Link& link, quic::StreamId awaited, std::uint64_t code, std::string_view note);
+  void finish_stop_when_empty();
+
+  Link* link_of(quic::Connection& connection) { return static_cast<Link*>(connection.user); }
+  Link* link_of(host::PeerHandle peer);
+
+  Setup setup_;
+  Deadlines& deadlines_;
+  NodeCounters& counters_;
+  quic::Endpoint* endpoint_ = nullptr;
+  host::Host* host_ = nullptr;
+  session::ListenerPolicy policy_;
+  session::BanList bans_;
+  Dialler dialler_;
+  base::KeyedHash hash_;
+
+  std::unordered_map<Link*, std::unique_ptr<Link>> links_;
+  base::Slots<Link*> sessions_;
+  base::Slots<PendingReply> replies_;
+  std::unordered_map<std::string_view, Link*> by_node_id_;  // views into the sessions
+  std::unordered_map<std::uint64_t, std::pair<Link*, quic::StreamId>> asked_by_tag_;
+  struct KeyHash {
+    const base::KeyedHash* hash;
+    std::size_t operator()(const identity::PublicKey& key) const { return (*hash)(key); }
+  };
+  std::unordered_map<identity::PublicKey, session::PeerBudget, KeyHash> budgets_;
+  base::Bytes scratch_;  // one envelope being written
+  std::function<void()> stopped_;
+};
+
+}  // namespace atlas::node

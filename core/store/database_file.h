@@ -1,0 +1,19 @@
+// From a path to a database that can be trusted: made with mode 0600, checked, migrated; damaged ones moved aside.
+// Private to core/store; once, at start.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "base/result.h"
+#include "store/sqlite.h"
+
+namespace atlas::store {
+
+inline constexpr std::size_t kKeptDamaged = 3;  // damaged files that stay; the oldest go
+
+// The writer's connection. `unix_now` names a file that is moved aside. Errors say what to do.
+base::Result<Connection> open_database(const std::filesystem::path& file, std::uint64_t max_file_bytes,
+                                       std::int64_t unix_now);
+
+}  // namespace atlas::store
