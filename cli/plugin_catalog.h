@@ -1,0 +1,29 @@
+// What the enabled plugins offer, learnt without starting them: from the node that is up, or by loading them here in
+// describe mode, where only their init runs.
+// Main thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/command.h"
+#include "cli/root.h"
+#include "config/config.h"
+
+namespace atlas::cli {
+
+struct Catalog {
+  std::vector<Command> commands;          // paths with "net"
+  std::vector<config::Problem> problems;  // of config.toml or of a plugin; exit 3
+  std::string error;                      // the node that is up could not be asked
+};
+Catalog find_commands(const Layout& layout, const std::string& version);
+
+// The rest load the plugins here. The config must have loaded without problems.
+std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version);
+// The JSON of `atlas plugin list`, and what is wrong.
+std::string describe_plugins(const config::Config& config, const std::string& version,
+                             std::vector<config::Problem>& problems);
+
+}  // namespace atlas::cli

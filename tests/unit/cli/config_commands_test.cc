@@ -1,0 +1,128 @@
+#include "cli/config_commands.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/exit_codes.h"
+#include "cli/id_commands.h"
+#include "config/reference.h"
+#include "support.h"
+
+namespace atlas::cli::test {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using ConfigCommands = CommandTest;
+
+TEST_F(ConfigCommands, CheckListsEveryProblemAndExitsWith3) {
+  write_config("[network]\nprot = 1\nport = \"x\"\n[transport]\noffer_relay = true\n");
+  EXPECT_EQ(config_check(layout, false, {}, out, err), 3);
+  EXPECT_THAT(take(out), IsEmpty());
+  const std::string shown = take(err), file = layout.config.string();
+  EXPECT_THAT(shown, HasSubstr(file + ":2:1: network.prot: unknown key; did you mean network.port?\n"));
+  EXPECT_THAT(shown, HasSubstr(file + ":3:8: network.port: expected an integer"));
+  EXPECT_THAT(shown, HasSubstr(file + ":5:15: transport.offer_relay: needs"));
+}
+
+TEST_F(ConfigCommands, CheckOfAGoodFile) {
+  EXPECT_EQ(config_check(layout, false, {}, out, err), kOk);
+  EXPECT_THAT(take(out), HasSubstr("does not exist; every key has its default"));
+  write_config("[network]\nport = 1\n");
+  EXPECT_EQ(config_check(layout, false, {}, out, err), kOk);
+  EXPECT_THAT(take(out), HasSubstr("no problem found"));
+  EXPECT_THAT(take(err), IsEmpty());
+}
+
+TEST_F(ConfigCommands, CheckAsksThePlugins) {
+  write_config("[exec]\nenabled = true\n");
+  const PluginCheck plugins = [](const config::Config& config) {
+    return std::vector{config::problem_at(config, "exec.enabled", "no plugin provides it")};
+  };
+  EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
+  EXPECT_THAT(take(err), HasSubstr(":2:11: exec.enabled: no plugin provides it\n"));
+}
+
+TEST_F(ConfigCommands, CheckAsJson) {
+  write_config("[network]\nprot = 1\n");
+  EXPECT_EQ(config_check(layout, true, {}, out, err), kConfig);
+  EXPECT_EQ(
+      json::parse(take(out)),
+      (json{{"file", layout.config.string()},
+            {"problems",
+             {{{"line", 2}, {"column", 1}, {"text", "network.prot: unknown key; did you mean network.port?"}}}}}));
+  write_config("");
+  EXPECT_EQ(config_check(layout, true, {}, out, err), kOk);
+  EXPECT_EQ(json::parse(take(out))["problems"], json::array());
+}
+
+TEST_F(ConfigCommands, ShowNamesTheOriginOfEveryValue) {
+  write_config("[network]\nport = 1\nbootstrap = [\"192.0.2.1:1\"]\n[plugins.x]\na = \"b\"\n");
+  EXPECT_EQ(config_show(layout, false, out, err), kOk) << err.str();
+  const std::string text = take(out);
+  EXPECT_THAT(text, testing::ContainsRegex("network.port = 1 +# config.toml:2\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("network.bootstrap = ..192.0.2.1:1.. +# config.toml:3\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("transport.idle_timeout = 120 +# default\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("plugins.x.a = .b. +# config.toml:5\n"));
+}
+
+TEST_F(ConfigCommands, ShowAsJson) {
+  write_config("[plugins]\nsoft_budget = 1\n[exec]\nenabled = false\n");
+  EXPECT_EQ(config_show(layout, true, out, err), kOk);
+  const json document = json::parse(take(out));
+  EXPECT_EQ(document["file"], layout.config.string());
+  EXPECT_EQ(document["values"]["plugins.soft_budget"], (json{{"value", "1000ms"}, {"origin", "file"}, {"line", 2}}));
+  EXPECT_EQ(document["values"]["exec.enabled"], (json{{"value", false}, {"origin", "file"}, {"line", 4}}));
+  EXPECT_EQ(document["values"]["transport.idle_timeout"], (json{{"value", 120}, {"origin", "default"}}));
+  EXPECT_EQ(document["values"]["network.bind"]["value"], (json{"0.0.0.0", "::"}));
+}
+
+TEST_F(ConfigCommands, ShowOfABadFileExitsWith3) {
+  write_config("[network]\nport = x\n");
+  EXPECT_EQ(config_show(layout, false, out, err), 3);
+  EXPECT_THAT(take(err), StartsWith(layout.config.string() + ":2:"));
+}
+
+TEST_F(ConfigCommands, InitWritesTheSampleOfTheRole) {
+  for (const config::Role role : config::kRoles) {
+    const std::string name(config::to_text(role));
+    ASSERT_EQ(config_init(layout, name, true, out, err), kOk) << err.str();
+    EXPECT_EQ(take(out), layout.config.string() + '\n');
+    EXPECT_EQ(config_text(), config::sample_toml(role));
+    EXPECT_EQ(config_check(layout, false, {}, out, err), kOk) << err.str();
+    take(out);
+  }
+  EXPECT_EQ(config_init(layout, "wizard", true, out, err), kUsage);
+  EXPECT_THAT(take(err), HasSubstr("choose bootstrap, relay or agent"));
+}
+
+TEST_F(ConfigCommands, InitKeepsAnExistingFile) {
+  write_config("[network]\nport = 1\n");
+  EXPECT_EQ(config_init(layout, "agent", false, out, err), kBusy);
+  EXPECT_THAT(take(err), HasSubstr("replace it with --force"));
+  EXPECT_EQ(config_text(), "[network]\nport = 1\n");
+  EXPECT_EQ(config_init(layout, "agent", true, out, err), kOk);
+  EXPECT_EQ(config_text(), config::sample_toml(config::Role::kAgent));
+}
+
+TEST_F(ConfigCommands, InitKeepsTheNodesName) {
+  ASSERT_EQ(id_set_name(layout, "relay-01", out, err), kOk);
+  ASSERT_EQ(id_add_skill(layout, "forward", out, err), kOk);
+  ASSERT_EQ(config_init(layout, "relay", false, out, err), kOk) << err.str();
+  config::Config config;
+  ASSERT_EQ(load_config(layout, config, err), kOk) << err.str();
+  EXPECT_EQ(config.identity.name, "relay-01");
+  EXPECT_THAT(config.identity.skills, testing::ElementsAre("forward"));
+  EXPECT_TRUE(config.transport.offer_relay);
+}
+
+TEST_F(ConfigCommands, InitDoesNotLoseComments) {
+  write_config("# do not touch\n[identity]\nname = \"x\"\n");
+  EXPECT_EQ(config_init(layout, "agent", false, out, err), kBusy);
+}
+
+}  // namespace
+}  // namespace atlas::cli::test
