@@ -1,9 +1,10 @@
 // The plugin host: finds and loads plugins, runs each on a strand of its own, and gives them the capability tables.
 //
-// Threads: load(), start() and stop() on the thread that owns the node; deliver() and peer_event() on the I/O thread;
-// run_command() on any thread. No plugin code runs on the I/O thread.
-// Ownership: the host owns plugins, strands, claims and everything a plugin registered; one routine takes it all back,
-// whether init failed, the plugin stopped or it was found at fault.
+// Threads: load(), start(), begin_start(), drain(), stop() and begin_stop() on the thread that owns the node, deliver()
+// and peer_event() on the I/O thread; the rest on any. No plugin code runs on the I/O thread, unless the executor runs
+// it there (a simulation). The host is destroyed on the loop's thread, or when the loop no longer runs. Ownership: the
+// host owns plugins, strands, claims and everything a plugin registered; one routine takes it all back, whether init
+// failed, the plugin stopped or it was found at fault.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,10 @@ struct HostSetup {
   store::Store* store = nullptr;              // null in kDescribe
   net::Loop* loop = nullptr;                  // timers fire there and go to the strand; null in kDescribe
   const base::Clock* clock = nullptr;
-  base::Random* random = nullptr;             // any thread
-  base::Executor* executor = nullptr;         // runs strands: one task is one turn of one strand
+  base::Random* random = nullptr;      // any thread
+  base::Executor* executor = nullptr;  // runs strands: one task is one turn of one strand
+  // A plugin went out of service; `stop_node` when [plugins.<id>] on_fault = "stop-node". On that plugin's strand.
+  std::function<void(const std::string& id, const std::string& reason, bool stop_node)> on_fault;
 };
 
 // A request of a peer for a plugin. The payload is copied into the strand's queue.
@@ -73,7 +76,7 @@ struct Command {
   std::vector<CommandArg> args;
 };
 
-// Where a running command's output goes; any thread.
+// Where a running command's output goes; any thread. Calls after finish() are to be ignored. Must not call the host.
 class CommandOutput {
  public:
   virtual ~CommandOutput() = default;
@@ -87,7 +90,9 @@ struct PluginKey {  // one key that a plugin's init asked for: for the reference
   std::string key, type, fallback, bounds, doc;
 };
 struct PluginRow {
-  std::string id, version, summary, state, file, reason;
+  std::string id, version, summary, file;
+  std::string state;   // refused, ready, running, draining, stopping, stopped, faulted, stuck
+  std::string reason;  // refused, faulted: why
   std::vector<std::uint8_t> types;
   std::vector<std::string> commands;
   std::vector<PluginKey> keys;
@@ -111,24 +116,27 @@ class Host {
   // A plugin linked into this program or a test: same life cycle, no file.
   void add_linked(const ::atlas_plugin* descriptor);
 
-  void start();                          // runs start() on every strand and waits for it
-  void drain(base::MonoNs deadline);     // asks every plugin, returns at once
-  void stop();                           // completes what is pending with STOPPING, then stop() in reverse order
-  // The same in pieces that never wait, for a simulation where this thread is every thread.
+  void start();                       // runs start() on every strand and waits for it
+  void drain(base::MonoNs deadline);  // asks every plugin, returns at once
+  void stop();                        // completes what is pending with STOPPING, then stop() in reverse order
+  // The same in pieces that never wait, for a simulation where this thread is every thread. `done` runs on the loop;
+  // not at all when the host is destroyed before.
   void begin_start();
   void begin_stop(std::move_only_function<void()> done);
 
   Delivered deliver(const Incoming& message);
-  bool owns(std::uint8_t type) const;
+  bool owns(std::uint8_t type) const;  // by a plugin in service
   void peer_event(const PeerEvent& event);
 
   std::vector<Command> commands() const;
-  // Runs on the plugin's strand; returns a token for cancel_command, 0 when there is no such command (output untouched).
+  // Runs on the plugin's strand; returns a token for cancel_command, 0 when there is no such command (output
+  // untouched).
   std::uint64_t run_command(const std::string& path, const std::map<std::string, std::string>& args,
                             std::shared_ptr<CommandOutput> output);
   void cancel_command(std::uint64_t token);
 
   std::vector<PluginRow> plugins() const;
+  std::vector<std::string> claims() const;  // "type 0x90: echo", "command ping: keepalive", ...; sorted
   std::vector<MetricRow> metrics() const;
 
  private:

@@ -55,8 +55,8 @@ class Network {
 
   // The callbacks run on the I/O thread, exactly once; the host hands them to the right strand.
   virtual void send(PeerHandle to, std::uint8_t type, base::Bytes payload) = 0;
-  virtual void request(PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout,
-                       std::uint64_t tag, AnswerFn done) = 0;
+  virtual void request(PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout, std::uint64_t tag,
+                       AnswerFn done) = 0;
   // A request by the tag it was given: its callback will not be called by later events.
   virtual void cancel_request(std::uint64_t tag) = 0;
   // Answers one request and finishes the stream; several in one turn leave in one batch.
@@ -67,6 +67,8 @@ class Network {
   // Snapshots, from a table that the I/O thread keeps up to date under a lock of its own.
   virtual LivePeer self() const = 0;
   virtual std::optional<LivePeer> peer(PeerHandle handle) const = 0;
+  // Whether peer(handle) would find one; asked before every send, so an override that copies nothing is worth it.
+  virtual bool live(PeerHandle handle) const { return peer(handle).has_value(); }
   virtual PeerHandle find(std::string_view node_id) const = 0;  // 0: no session
   virtual std::vector<LivePeer> peers() const = 0;
 };

@@ -34,6 +34,7 @@ class NetworkPort final : public host::Network {
 
   host::LivePeer self() const override;
   std::optional<host::LivePeer> peer(host::PeerHandle handle) const override { return table_.peer(handle); }
+  bool live(host::PeerHandle handle) const override { return table_.live(handle); }
   host::PeerHandle find(std::string_view node_id) const override { return table_.find(node_id); }
   std::vector<host::LivePeer> peers() const override { return table_.peers(); }
 

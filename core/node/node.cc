@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "node/commands.h"
 #include "node/network_port.h"
+#include "node/restart_notice.h"
 #include "node/switchboard.h"
 
 namespace atlas::node {
@@ -72,6 +73,7 @@ class NodeInstance final : public Node {
   std::unique_ptr<host::Host> host_;
   std::unique_ptr<Switchboard> switchboard_;
   std::unique_ptr<quic::Endpoint> endpoint_;
+  std::unique_ptr<RestartNotice> notice_;
   std::unique_ptr<Commands> commands_;
   std::vector<net::SocketAddress> listening_;
 };
@@ -204,8 +206,11 @@ void NodeInstance::publish_self() {
 base::Result<void> NodeInstance::start() {
   if (auto opened = open_endpoint(); !opened) return opened;
   if (setup_.mode == Mode::kDaemon) {
+    auto lost = store_->sessions();
     store_->clear_sessions();
     if (auto bound = listen(); !bound) return bound;
+    notice_ =
+        std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost), setup_.environment.clock->unix_s());
     if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
       log(Level::kWarn, "node", "transport.offer_relay is set, but no relay role is enabled: nothing is relayed");
     }
@@ -230,7 +235,7 @@ base::Result<void> NodeInstance::start() {
 void NodeInstance::begin_stop(std::function<void()> done) {
   const Environment& env = setup_.environment;
   if (endpoint_) endpoint_->stop_accepting();
-  host_->drain(kDrain);
+  host_->drain(base::after(env.clock->mono_ns(), kDrain));
   host_->begin_stop([this, &env, done = std::move(done)]() mutable {
     // The last strand may have ended on any thread; the rest belongs to the loop's.
     env.loop->post([this, done = std::move(done)]() mutable {

@@ -41,6 +41,11 @@ std::optional<host::LivePeer> SessionTable::peer(host::PeerHandle handle) const 
   return snapshot(*found->second);
 }
 
+bool SessionTable::live(host::PeerHandle handle) const {
+  const std::lock_guard lock(mutex_);
+  return by_handle_.contains(handle);
+}
+
 host::PeerHandle SessionTable::find(std::string_view node_id) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_node_id_.find(node_id);

@@ -35,6 +35,7 @@ class SessionTable {
   void moved(host::PeerHandle handle, std::string address);
 
   std::optional<host::LivePeer> peer(host::PeerHandle handle) const;
+  bool live(host::PeerHandle handle) const;
   host::PeerHandle find(std::string_view node_id) const;
   // A dialled session at that address; for targets that are addresses.
   host::PeerHandle find_dialled(std::string_view address) const;

@@ -122,7 +122,10 @@ void Switchboard::on_path(quic::Connection& connection) {
   Link* link = link_of(connection);
   if (link == nullptr || !link->session) return;
   const auto& info = *link->session->info;
-  setup_.table->moved(info.handle, connection.remote().text());
+  const std::string address = connection.remote().text();
+  setup_.table->moved(info.handle, address);
+  setup_.store->put_session(
+      {info.record.node_id, address, info.protocol_v, info.connected_at, info.record.trust, connection.loss_token()});
   host_->peer_event(
       {.what = ATLAS_PEER_PATH, .peer = info.handle, .node_id = info.record.node_id, .dialled = info.dialled});
 }
@@ -238,7 +241,8 @@ void Switchboard::session_up(Link& link) {
   link.connection->mark_verified();
   setup_.table->add(info);
   setup_.store->put_proved(info->record);
-  setup_.store->put_session({info->record.node_id, address, info->protocol_v, now_s, info->record.trust});
+  setup_.store->put_session(
+      {info->record.node_id, address, info->protocol_v, now_s, info->record.trust, link.connection->loss_token()});
   counters_.sessions_opened.add();
   log(Level::kInfo, "session", "{} is connected from {} ({})", info->record.node_id, address,
       info->dialled ? "dialled" : "accepted");

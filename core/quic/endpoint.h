@@ -35,8 +35,8 @@ struct CloseInfo {
     kTransport,      // a protocol fault of the peer that this side closed for
     kIdle,           // idle timeout
     kHandshakeTimeout,
-    kReset,          // stateless reset
-    kIdentity,       // the peer's certificate was refused here (wrong key type, or not the node dialled)
+    kReset,     // stateless reset
+    kIdentity,  // the peer's certificate was refused here (wrong key type, or not the node dialled)
   };
   By by = By::kLocal;
   std::uint64_t code = 0;
@@ -53,7 +53,7 @@ struct ConnectionStats {
 class Connection {
  public:
   virtual Side side() const = 0;
-  virtual std::uint64_t number() const = 0;  // unique for the life of the endpoint; for logs and maps
+  virtual std::uint64_t number() const = 0;              // unique for the life of the endpoint; for logs and maps
   virtual const net::SocketAddress& remote() const = 0;  // follows migration
   virtual const net::SocketAddress& local() const = 0;
   // Set once the TLS handshake is complete on this side.
@@ -61,7 +61,8 @@ class Connection {
   // When this side got or sent its first Initial.
   virtual base::MonoNs started() const = 0;
 
-  // A new bidirectional stream; kFull when the peer's stream limit is reached, kState while closing.
+  // A new bidirectional stream; kFull when the peer's stream limit is reached (try again later, nobody tells when),
+  // kState before on_connected and while closing.
   virtual base::Result<StreamId> open_stream() = 0;
   // Queues a copy. False when the stream is gone or its send side has ended. `fin` ends our side.
   virtual bool write(StreamId stream, base::ByteView data, bool fin) = 0;
@@ -70,7 +71,7 @@ class Connection {
   virtual std::size_t unacknowledged() const = 0;
   // Gives receive credit back for bytes that on_data delivered.
   virtual void consume(StreamId stream, std::size_t bytes) = 0;
-  // RESET_STREAM and STOP_SENDING with this code.
+  // RESET_STREAM and STOP_SENDING with this code. Nothing more of the stream is delivered but its on_stream_closed.
   virtual void reset(StreamId stream, std::uint64_t code) = 0;
   // Sends CONNECTION_CLOSE; on_closed follows at the end of the turn. Data not yet sent is lost: let on_written tell
   // that a last message arrived.
@@ -80,6 +81,9 @@ class Connection {
   // Never let NAT bindings and idle timers run out: send PING when idle for this long (0 = off).
   virtual void keep_alive(base::MonoNs idle) = 0;
   virtual ConnectionStats stats() const = 0;
+  // What tells the peer that this connection is lost, should this process die: kept by the floor above and handed to
+  // announce_loss() after a restart. Nothing for a dialler, whose peer has no such token. A secret between the two.
+  virtual std::optional<base::ByteArray<16>> loss_token() const = 0;
 
   void* user = nullptr;  // the floor above's own
 
@@ -94,27 +98,30 @@ class ConnectionEvents {
   virtual void on_connected(Connection& connection) = 0;
   // Bytes in order; `fin` with the last (possibly empty) piece. A stream of the peer's begins with its first piece.
   virtual void on_data(Connection& connection, StreamId stream, base::ByteView data, bool fin) = 0;
-  // Everything written on the stream, FIN included, has been acknowledged.
+  // Everything written on the stream, FIN included, has been acknowledged. Needs a FIN. (A FIN that was lost and sent
+  // again together with data may be told only when the whole stream is over.)
   virtual void on_written(Connection& connection, StreamId stream) = 0;
-  // The peer reset its side or refused ours; no more data comes.
+  // The peer reset its side or refused ours; no more data comes. The stream may be one of which nothing was seen
+  // before.
   virtual void on_reset(Connection& connection, StreamId stream, std::uint64_t code) = 0;
   // Both sides are over; the id means nothing from now on. Always after on_written or on_reset or the last on_data.
   virtual void on_stream_closed(Connection& connection, StreamId stream) = 0;
   // The peer moved to another address and it has been validated.
   virtual void on_path(Connection& connection) = 0;
-  // Exactly once for each connection that was dialled or connected.
+  // Exactly once for each connection that was dialled or connected; its streams are over with it, untold. What was
+  // delivered on a stream and not consumed when it closed is credited back.
   virtual void on_closed(Connection& connection, const CloseInfo& info) = 0;
 };
 
 // One ALPN on the endpoint: who we are, what we offer, who hears of it.
 struct Protocol {
-  std::string alpn;                           // "atlas/1"
-  const identity::NodeKey* key = nullptr;     // outlives the endpoint
-  ConnectionEvents* events = nullptr;         // outlives the endpoint
-  std::uint32_t max_streams = 50;             // bidirectional streams a peer may have open at once
+  std::string alpn;                        // "atlas/1"
+  const identity::NodeKey* key = nullptr;  // outlives the endpoint
+  ConnectionEvents* events = nullptr;      // outlives the endpoint
+  std::uint32_t max_streams = 50;          // bidirectional streams a peer may have open at once
   base::MonoNs idle_timeout = 120 * base::kSecond;
   base::MonoNs handshake_timeout = 10 * base::kSecond;
-  std::uint64_t stream_window = 64 << 10;     // first receive window, bytes
+  std::uint64_t stream_window = 64 << 10;  // first receive window, bytes
   std::uint64_t connection_window = 256 << 10;
   std::uint64_t max_stream_window = 6 << 20;  // auto-tuned up to these
   std::uint64_t max_connection_window = 16 << 20;
@@ -130,21 +137,23 @@ struct EndpointLimits {
 struct EndpointCounters {
   std::uint64_t accepted = 0, dialled = 0, closed = 0;
   std::uint64_t retry_sent = 0, token_refused = 0, version_negotiation_sent = 0, stateless_reset_sent = 0;
-  std::uint64_t refused_full = 0;        // max_connections
-  std::uint64_t refused_half_open = 0;   // handshake_limit
-  std::uint64_t refused_by_filter = 0;   // accept filter (bans)
+  std::uint64_t refused_full = 0;       // max_connections
+  std::uint64_t refused_half_open = 0;  // handshake_limit
+  std::uint64_t refused_by_filter = 0;  // accept filter (bans)
   std::uint64_t dropped_small_initial = 0, dropped_unknown_id = 0, dropped_malformed = 0;
-  std::uint64_t guarded_frames = 0;      // connections closed by the frame guard
-  std::uint64_t stripped_datagrams = 0;  // early short-header packets withheld from a dialler
+  std::uint64_t guarded_frames = 0;              // connections closed by the frame guard
+  std::uint64_t stripped_datagrams = 0;          // early short-header packets withheld from a dialler
   std::uint64_t half_open = 0, connections = 0;  // gauges
 };
 
 struct DialOptions {
-  net::SocketAddress remote;
+  net::SocketAddress remote = {};
   std::string alpn = "atlas/1";
   // Checked inside TLS: another key ends the dial with CloseInfo::By::kIdentity before anything is sent.
-  std::optional<std::string> expected_node_id;
+  std::optional<std::string> expected_node_id = std::nullopt;
   void* user = nullptr;  // becomes Connection::user
+  // Another identity than the protocol's, for programs that play many nodes; must live until the handshake is over.
+  const identity::NodeKey* key = nullptr;
 };
 
 class Endpoint {
@@ -168,6 +177,9 @@ class Endpoint {
   virtual base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) = 0;
   // Uses the listening socket of the address's family, or opens one on an ephemeral port.
   virtual base::Result<Connection*> dial(const DialOptions& options) = 0;
+  // A stateless reset (RFC 9000, 10.3) for a connection of an earlier process on this port: its peer learns at once
+  // what it would else learn from silence. Bounded by the caller.
+  virtual void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>& token) = 0;
   // Not accepting new connections any more; what is open goes on.
   virtual void stop_accepting() = 0;
   // Closes everything with this code and flushes; on_closed runs for each.

@@ -49,8 +49,8 @@ struct PeerIdentity {
   std::optional<std::string> observed;  // dialler only: our address as the listener sees it, in canonical form
 };
 
-// What to do after a step. `send` goes on the handshake stream first; after on_fault() for a second stream it goes on
-// that stream instead.
+// What to do after a step. `send` goes on the handshake stream first; after on_fault(kNotVerified), a second stream, it
+// goes on that stream instead.
 struct Step {
   std::vector<base::Bytes> send;  // whole envelopes
   bool finish = false;            // end our side of the stream with the last of them
@@ -77,7 +77,8 @@ class ListenerHandshake {
                     std::string observed_address, base::MonoNs started, base::Random& random);
   // One envelope of the handshake stream.
   Step on_message(std::uint8_t type, base::ByteView payload, base::MonoNs now, std::int64_t unix_now);
-  // A fault of the framing (magic, version byte, length), or a second stream: `code` is what section 2 or 5 names.
+  // A fault of the framing (magic, version byte, length), or a second stream: `code` is what section 2 or 5 names, 2001
+  // for the latter.
   Step on_fault(wire::Code code);
   // The dialler finished its side: fine after Verify, a fault before (2001).
   Step on_finish();

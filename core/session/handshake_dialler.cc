@@ -92,7 +92,7 @@ Step DiallerHandshake::on_message(std::uint8_t type, base::ByteView payload) {
 }
 
 Step DiallerHandshake::on_fault(wire::Code code) {
-  return impl_->ending.over() ? impl_->ending.message_after() : impl_->ending.fail(code, framing_rule(code));
+  return impl_->ending.fault(code);
 }
 
 Step DiallerHandshake::on_finish() {

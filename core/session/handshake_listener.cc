@@ -103,7 +103,7 @@ Step ListenerHandshake::on_message(std::uint8_t type, base::ByteView payload, ba
 }
 
 Step ListenerHandshake::on_fault(wire::Code code) {
-  return impl_->ending.over() ? impl_->ending.message_after() : impl_->ending.fail(code, framing_rule(code));
+  return impl_->ending.fault(code);
 }
 
 Step ListenerHandshake::on_finish() {

@@ -12,6 +12,27 @@ std::optional<std::string> within(const std::optional<std::string>& text, std::s
   return text && text->size() <= most ? text : std::nullopt;
 }
 
+// The rule in a few words for a fault of the framing.
+std::string_view framing_rule(wire::Code code) {
+  switch (code) {
+    case wire::Code::kProtocolVersion:
+      return "envelope version is not 1";
+    case wire::Code::kPayloadTooLarge:
+      return "payload over 16 KiB before the handshake ended";
+    case wire::Code::kNotVerified:
+      return "only the handshake may come before VerifyAck";
+    case wire::Code::kRejected:
+      return "malformed envelope";
+    case wire::Code::kHandshakeFailed:
+    case wire::Code::kHandshakeTimeout:
+    case wire::Code::kInvalidIdentity:
+    case wire::Code::kRateLimited:
+    case wire::Code::kInternal:
+      return "handshake fault";
+  }
+  return "handshake fault";
+}
+
 }  // namespace
 
 std::optional<Refusal> check_identity(std::uint32_t protocol_v, std::string_view node_id, base::ByteView public_key,
@@ -90,6 +111,12 @@ Step Ending::fail(wire::Code code, std::string_view rule) {
   return end(std::move(step));
 }
 
+Step Ending::fault(wire::Code code) {
+  if (over()) return message_after();
+  if (code == wire::Code::kNotVerified) can_send_ = true;
+  return fail(code, framing_rule(code));
+}
+
 Step Ending::failed_by_peer(std::uint64_t close_code, wire::Code code, std::string_view text) {
   Step step;
   step.outcome = Step::Outcome::kFailed;
@@ -104,26 +131,6 @@ Step Ending::reject(Step step, std::string_view reason) {
   step.close_code = kCloseRejected;
   step.reason = reason;
   return end(std::move(step));
-}
-
-std::string_view framing_rule(wire::Code code) {
-  switch (code) {
-    case wire::Code::kProtocolVersion:
-      return "envelope version is not 1";
-    case wire::Code::kPayloadTooLarge:
-      return "payload over 16 KiB before the handshake ended";
-    case wire::Code::kNotVerified:
-      return "only the handshake may come before VerifyAck";
-    case wire::Code::kRejected:
-      return "malformed envelope";
-    case wire::Code::kHandshakeFailed:
-    case wire::Code::kHandshakeTimeout:
-    case wire::Code::kInvalidIdentity:
-    case wire::Code::kRateLimited:
-    case wire::Code::kInternal:
-      return "handshake fault";
-  }
-  return "handshake fault";
 }
 
 }  // namespace atlas::session

@@ -41,6 +41,8 @@ class Ending {
   Step succeed(Step step);
   // Error, FIN, close code 3.
   Step fail(wire::Code code, std::string_view rule);
+  // The same for what the floor below found; a second stream (2001) carries the Error itself, so it always leaves.
+  Step fault(wire::Code code);
   // The peer sent Error or VerifyAck `rejected`: nothing to send.
   Step failed_by_peer(std::uint64_t close_code, wire::Code code, std::string_view text);
   // VerifyAck `rejected` was put into `step` by the caller.
@@ -51,8 +53,5 @@ class Ending {
   Step last_;  // outcome, codes and reason only
   bool can_send_ = true;
 };
-
-// The rule in a few words for a fault of the framing.
-std::string_view framing_rule(wire::Code code);
 
 }  // namespace atlas::session

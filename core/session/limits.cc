@@ -121,23 +121,29 @@ bool PeerBudget::idle(const LimitSettings& settings, base::MonoNs now) const {
   return violations_ == 0 || base::saturating_sub(now, violation_at_[violations_ - 1]) >= settings.violation_window;
 }
 
-PeerBudget& Budgets::of(std::string_view node_id, const LimitSettings& settings, base::MonoNs now) {
+PeerBudget& Budgets::of(std::string_view node_id) {
   if (const auto known = peers_.find(node_id); known != peers_.end()) {
-    known->second.used = now;
-    return known->second.budget;
+    by_use_.splice(by_use_.end(), by_use_, known->second);
+    return known->second->budget;
   }
-  if (peers_.size() >= most_) sweep(settings, now);
-  if (peers_.size() >= most_ && !peers_.empty()) {
-    peers_.erase(std::min_element(peers_.begin(), peers_.end(),
-                                  [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+  if (!by_use_.empty() && by_use_.size() >= most_) {
+    peers_.erase(by_use_.front().node_id);
+    by_use_.pop_front();
   }
-  Held& fresh = peers_[std::string(node_id)];
-  fresh.used = now;
-  return fresh.budget;
+  const auto fresh = by_use_.insert(by_use_.end(), Held{std::string(node_id), {}});
+  peers_.emplace(fresh->node_id, fresh);
+  return fresh->budget;
 }
 
 void Budgets::sweep(const LimitSettings& settings, base::MonoNs now) {
-  std::erase_if(peers_, [&](const auto& peer) { return peer.second.budget.idle(settings, now); });
+  for (auto at = by_use_.begin(); at != by_use_.end();) {
+    if (!at->budget.idle(settings, now)) {
+      ++at;
+      continue;
+    }
+    peers_.erase(at->node_id);
+    at = by_use_.erase(at);
+  }
 }
 
 }  // namespace atlas::session

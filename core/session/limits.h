@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,7 +79,8 @@ class PeerBudget {
   bool primed_ = false;
 };
 
-// The budgets of all peers, bounded: those with nothing to remember go first, then the one that was used longest ago.
+// The budgets of all peers, bounded: at capacity the one that was used longest ago goes. Every call but sweep() is
+// O(1).
 class Budgets {
  public:
   static constexpr std::size_t kDefaultMost = 100'000;
@@ -86,7 +88,7 @@ class Budgets {
   explicit Budgets(base::Random& random, std::size_t most = kDefaultMost)
       : peers_(16, Hash{base::KeyedHash(random)}), most_(most) {}
   // The budget of this peer, a fresh one if it is new. Valid until the next call.
-  PeerBudget& of(std::string_view node_id, const LimitSettings& settings, base::MonoNs now);
+  PeerBudget& of(std::string_view node_id);
   // Drops what is idle; call every few minutes.
   void sweep(const LimitSettings& settings, base::MonoNs now);
   std::size_t size() const { return peers_.size(); }
@@ -98,10 +100,12 @@ class Budgets {
     std::size_t operator()(std::string_view text) const { return keyed(base::as_bytes(text)); }
   };
   struct Held {
+    std::string node_id;
     PeerBudget budget;
-    base::MonoNs used = 0;
   };
-  std::unordered_map<std::string, Held, Hash, std::equal_to<>> peers_;
+  using ByUse = std::list<Held>;  // the longest unused first
+  ByUse by_use_;
+  std::unordered_map<std::string_view, ByUse::iterator, Hash, std::equal_to<>> peers_;  // keys live in by_use_
   std::size_t most_;
 };
 

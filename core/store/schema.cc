@@ -34,7 +34,8 @@ CREATE TABLE sessions (
   address          TEXT NOT NULL,
   protocol_version INTEGER NOT NULL,
   connected_at     INTEGER NOT NULL,
-  trust_level      TEXT NOT NULL CHECK (trust_level IN ('unknown', 'verified', 'bootstrap', 'relay'))
+  trust_level      TEXT NOT NULL CHECK (trust_level IN ('unknown', 'verified', 'bootstrap', 'relay')),
+  loss_token       BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE plugin_rows (
   id     INTEGER PRIMARY KEY,

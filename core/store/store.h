@@ -29,6 +29,8 @@ struct SessionRecord {
   std::uint32_t protocol_v = 1;
   std::int64_t connected_at = 0;  // Unix seconds
   wire::Trust trust = wire::Trust::kUnknown;
+  // Tells the peer, after this process died, that the session is lost; see quic::Connection::loss_token.
+  std::optional<base::ByteArray<16>> loss_token = std::nullopt;
 };
 
 struct StoreLimits {
@@ -101,7 +103,8 @@ class Store {
   // A read sees every put of this plugin that was accepted before it. What is committed survives a killed process and,
   // for these rows, a power cut: their commits are synced.
   // put() and remove(): kArgument (key 1..512 bytes, value up to 4 MiB + 64 KiB), kFull (quota or queue), kStopping;
-  // then `done`, which may be empty, is never called.
+  // then `done`, which may be empty, is never called. At the quota's edge a put may look at the disk, and may commit
+  // what waits on this thread, to be sure.
   virtual std::optional<base::Bytes> get(std::string_view plugin, base::ByteView key) = 0;
   virtual base::Result<void> put(std::string_view plugin, base::ByteView key, base::ByteView value, Durable done) = 0;
   virtual base::Result<void> remove(std::string_view plugin, base::ByteView key, Durable done) = 0;

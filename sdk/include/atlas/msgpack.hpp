@@ -6,8 +6,8 @@
 //
 // Threads: everything here is a plain value or a pure function; any thread.
 // Ownership: a view borrows the bytes it was made from. A Writer owns its buffer.
-// Cost: check() is O(n log n) and builds no tree; nothing here recurses. Maps of up to 16 entries are checked without
-// any allocation, larger ones with 4 bytes of scratch for each entry that has really arrived.
+// Cost: check() is O(n log n) and builds no tree; nothing here recurses. Up to 256 keys of maps that are open at once
+// are compared without any allocation; beyond that, each key that has really arrived costs 4 bytes of scratch.
 #pragma once
 
 #include "msgpack/check.hpp"

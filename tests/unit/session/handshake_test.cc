@@ -443,6 +443,19 @@ TEST_F(HandshakeTest, FramingFaultsAndSecondStreamsAnswerTheirCode) {
   }
 }
 
+TEST_F(HandshakeTest, SecondStreamAfterVerifyIsAnsweredOnThatStream) {
+  auto near = dialler(b.pub());
+  near.begin(kUnix);
+  ASSERT_TRUE(feed(near, greeted().second).finish);
+  expect_error(near.on_fault(Code::kNotVerified), Code::kNotVerified, "VerifyAck");
+  auto framing = dialler(b.pub());
+  framing.begin(kUnix);
+  feed(framing, greeted().second);
+  const Step step = framing.on_fault(Code::kRejected);  // on the handshake stream, where its side has ended
+  EXPECT_EQ(step.code, Code::kRejected);
+  EXPECT_TRUE(step.send.empty());
+}
+
 TEST_F(HandshakeTest, FinishBeforeVerifyIs2001) {
   auto fresh = listener(a.pub());
   expect_error(fresh.on_finish(), Code::kNotVerified, "finished");

@@ -200,28 +200,27 @@ TEST(Budgets, ReconnectDoesNotRefill) {
   base::SeededRandom random(1);
   const LimitSettings settings;
   Budgets budgets(random);
-  for (int i = 0; i < 5; ++i) budgets.of("atlas_a", settings, kStart).admit(settings, Trust::kUnknown, 0, kStart);
-  EXPECT_EQ(budgets.of("atlas_a", settings, kStart).admit(settings, Trust::kUnknown, 0, kStart), LimitRule::kPerSecond);
-  EXPECT_EQ(budgets.of("atlas_b", settings, kStart).admit(settings, Trust::kUnknown, 0, kStart), LimitRule::kNone);
+  for (int i = 0; i < 5; ++i) budgets.of("atlas_a").admit(settings, Trust::kUnknown, 0, kStart);
+  EXPECT_EQ(budgets.of("atlas_a").admit(settings, Trust::kUnknown, 0, kStart), LimitRule::kPerSecond);
+  EXPECT_EQ(budgets.of("atlas_b").admit(settings, Trust::kUnknown, 0, kStart), LimitRule::kNone);
 }
 
-TEST(Budgets, CapacityDropsIdleOnesFirstThenTheLongestUnused) {
+TEST(Budgets, CapacityDropsTheLongestUnused) {
   base::SeededRandom random(1);
   const LimitSettings settings;
   Budgets budgets(random, 3);
   const auto use = [&](const char* id, base::MonoNs at) {
-    return budgets.of(id, settings, at).admit(settings, Trust::kUnknown, 9'000'000, at);
+    return budgets.of(id).admit(settings, Trust::kUnknown, 9'000'000, at);
   };
-  use("idle", kStart - 100 * kSecond);
   use("a", kStart);
   use("b", kStart + 1);
-  use("c", kStart + 2);  // takes the place of "idle"
-  EXPECT_EQ(budgets.size(), 3u);
-  EXPECT_EQ(use("a", kStart + 3), LimitRule::kPayload);  // remembered
+  use("c", kStart + 2);
+  EXPECT_EQ(use("a", kStart + 3), LimitRule::kPayload);  // remembered, and used again
   use("d", kStart + 4);                                  // takes the place of "b"
   EXPECT_EQ(budgets.size(), 3u);
   EXPECT_EQ(use("c", kStart + 5), LimitRule::kPayload);
-  EXPECT_EQ(use("b", kStart + 6), LimitRule::kNone);
+  EXPECT_EQ(use("a", kStart + 6), LimitRule::kPayload);
+  EXPECT_EQ(use("b", kStart + 7), LimitRule::kNone);
 }
 
 TEST(Budgets, SweepDropsWhatIsIdle) {
@@ -229,7 +228,7 @@ TEST(Budgets, SweepDropsWhatIsIdle) {
   const LimitSettings settings;
   Budgets budgets(random);
   for (int i = 0; i < 100; ++i) {
-    budgets.of("peer" + std::to_string(i), settings, kStart).admit(settings, Trust::kUnknown, 0, kStart + i * kSecond);
+    budgets.of("peer" + std::to_string(i)).admit(settings, Trust::kUnknown, 0, kStart + i * kSecond);
   }
   budgets.sweep(settings, kStart + 109 * kSecond);
   EXPECT_EQ(budgets.size(), 50u);

@@ -3,8 +3,8 @@
 // One pass, no tree, no recursion. After kNone every View over the bytes is whole. Any thread; a pure function.
 //
 // Keys are compared by value: 1 as one byte equals 1 as nine, "a" as fixstr equals "a" as str 32, 1.5 as float 32
-// equals 1.5 as float 64. An integer never equals a float, a text never a bin. Ext types are let through with their
-// bytes unread. Arrays and maps as keys are compared element by element in the order in which they were written.
+// equals 1.5 as float 64. An integer never equals a float, a text never a bin. An array or a map is no key. Ext types
+// are let through with their bytes unread.
 #pragma once
 
 #include <algorithm>
@@ -35,11 +35,13 @@ inline int three_way(const T& a, const T& b) {
   return a < b ? -1 : b < a ? 1 : 0;
 }
 
-inline int compare_heads(const Head& a, const std::uint8_t* body_a, const Head& b, const std::uint8_t* body_b) {
+// Some total order of keys in which two are equal exactly when they are the same value. Both are whole, and no
+// containers.
+inline int compare_keys(const std::uint8_t* at_a, const std::uint8_t* at_b, const std::uint8_t* end) {
+  Head a, b;
+  if (read_head(at_a, end, a) != Fault::kNone || read_head(at_b, end, b) != Fault::kNone) return 0;
   if (a.kind != b.kind) return three_way(a.kind, b.kind);
   switch (a.kind) {
-    case Kind::kNil:
-      return 0;
     case Kind::kBool:
       return three_way(a.number, b.number);
     case Kind::kInteger: {
@@ -53,34 +55,23 @@ inline int compare_heads(const Head& a, const std::uint8_t* body_a, const Head& 
     case Kind::kExt: {
       if (const int type = three_way(a.ext_type, b.ext_type)) return type;
       if (const int size = three_way(a.length, b.length)) return size;
-      return a.length == 0 ? 0 : std::memcmp(body_a, body_b, a.length);
+      return a.length == 0 ? 0 : std::memcmp(at_a + a.size, at_b + b.size, a.length);
     }
-    case Kind::kArray:
-    case Kind::kMap:
-      return three_way(a.length, b.length);
+    default:  // nil
+      return 0;
   }
-  return 0;
 }
 
-// Some total order in which two values are equal exactly when they are the same value. Both are whole.
-inline int compare_values(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* end) {
-  for (std::uint64_t pending = 1; pending != 0; --pending) {
-    Head head_a, head_b;
-    if (read_head(a, end, head_a) != Fault::kNone || read_head(b, end, head_b) != Fault::kNone) return 0;
-    a += head_a.size;
-    b += head_b.size;
-    if (const int order = compare_heads(head_a, a, head_b, b)) return order;
-    a += head_a.body();
-    b += head_b.body();
-    pending += head_a.children();
-  }
-  return 0;
+// One byte that is kind and value or length in one: fixint and fixstr, which nearly every key is.
+inline bool is_short_key(std::uint8_t first) {
+  return first < 0x80 || first >= 0xe0 || (first & 0xe0) == 0xa0;
 }
 
 inline bool same_key(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* end) {
-  // Nearly every key is a fixstr: its first byte is its kind and its length.
-  if ((*a & 0xe0) == 0xa0 && (*b & 0xe0) == 0xa0) return *a == *b && std::memcmp(a + 1, b + 1, *a & 0x1f) == 0;
-  return compare_values(a, b, end) == 0;
+  if (is_short_key(*a) && is_short_key(*b)) {
+    return *a == *b && ((*a & 0xe0) != 0xa0 || std::memcmp(a + 1, b + 1, *a & 0x1f) == 0);
+  }
+  return compare_keys(a, b, end) == 0;
 }
 
 // The keys of all maps that are open, innermost last; each map owns the stretch from where it began.
@@ -109,7 +100,7 @@ class OpenKeys {
 
  private:
   static constexpr std::uint32_t kInline = 256;
-  static constexpr std::uint32_t kPairwise = 16;
+  static constexpr std::uint32_t kPairwise = 8;
 
   const std::uint8_t* key(std::uint32_t i) const { return begin_ + (i < kInline ? inline_[i] : spilled_[i - kInline]); }
   bool pairwise(std::uint32_t from) const {
@@ -133,7 +124,7 @@ class OpenKeys {
       keys = heap;
     }
     const auto order = [this](std::uint32_t a, std::uint32_t b) {
-      return compare_values(begin_ + a, begin_ + b, end_) < 0;
+      return compare_keys(begin_ + a, begin_ + b, end_) < 0;
     };
     std::sort(keys.begin(), keys.end(), order);
     const auto equal = [this](std::uint32_t a, std::uint32_t b) { return same_key(begin_ + a, begin_ + b, end_); };
@@ -174,14 +165,18 @@ class Checker {
     if (const Fault fault = read_head(at_, end_, head); fault != Fault::kNone) {
       return fault == Fault::kEmpty && owed_ != 0 ? Fault::kTruncated : fault;
     }
+    const bool container = head.kind == Kind::kArray || head.kind == Kind::kMap;
     if (depth_ != 0) {
       Frame& frame = frames_[depth_ - 1];
-      if (frame.map && frame.remaining % 2 == 0) keys_.push(at_);
+      if (frame.map && frame.remaining % 2 == 0) {
+        if (container) return Fault::kContainerKey;
+        keys_.push(at_);
+      }
       --frame.remaining;
       --owed_;
     }
     at_ += head.size;
-    if (head.kind == Kind::kArray || head.kind == Kind::kMap) return open(head);
+    if (container) return open(head);
     const std::uint8_t* body = at_;
     at_ += head.body();
     return head.kind == Kind::kText && !is_utf8(body, at_) ? Fault::kUtf8 : Fault::kNone;

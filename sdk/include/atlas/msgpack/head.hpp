@@ -27,6 +27,7 @@ enum class Fault : std::uint8_t {
   kDepth,         // more containers inside each other than allowed
   kMapTooLarge,   // more entries in one map than allowed
   kDuplicateKey,  // two equal keys in one map
+  kContainerKey,  // an array or a map as a key
   kTrailing,      // bytes after the value
   kNotMap,        // check_map() only: the value is no map
   kTooLarge       // more than 4 GiB: offsets here have 32 bits
@@ -34,9 +35,9 @@ enum class Fault : std::uint8_t {
 
 // For logs and test failures; peers only ever see Error 2003.
 constexpr std::string_view to_text(Fault fault) {
-  constexpr std::string_view names[] = {"none",          "empty",          "truncated", "count too high",
-                                        "reserved byte", "not UTF-8",      "depth",     "map too large",
-                                        "duplicate key", "trailing bytes", "not a map", "too large"};
+  constexpr std::string_view names[] = {
+      "none",          "empty",         "truncated",        "count too high", "reserved byte", "not UTF-8", "depth",
+      "map too large", "duplicate key", "container as key", "trailing bytes", "not a map",     "too large"};
   const auto at = static_cast<std::size_t>(fault);
   return at < std::size(names) ? names[at] : "unknown";
 }

@@ -25,7 +25,12 @@ class View {
   View() = default;
   explicit View(Bytes bytes) : View(bytes.data(), bytes.data() + bytes.size()) {}
   View(const std::uint8_t* at, const std::uint8_t* end) {
-    if (read_head(at, end, head_) == Fault::kNone) at_ = at, end_ = end;
+    if (read_head(at, end, head_) == Fault::kNone) {
+      at_ = at;
+      end_ = end;
+    } else {
+      head_ = Head{};
+    }
   }
 
   bool present() const { return at_ != nullptr; }

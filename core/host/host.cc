@@ -1,0 +1,324 @@
+// The host as the rest of the node sees it: what concerns all plugins together, and the ways in from network and
+// people.
+#include "host/host.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+#include "base/log.h"
+#include "host/loader.h"
+#include "host/plugin.h"
+#include "host/services.h"
+#include "host/status.h"
+
+namespace atlas::host {
+
+struct Host::State {
+  explicit State(HostSetup setup) : services(std::make_shared<Services>(std::move(setup))) {}
+
+  std::shared_ptr<Plugin> find(std::string_view id) const;
+  void warn_of_unused_tables() const;
+  void add(Descriptor descriptor) {
+    plugins.push_back(std::make_shared<Plugin>(services, std::move(descriptor)));
+    plugins.back()->strand.attach(plugins.back());
+  }
+  // Stops plugins[0, count) in reverse order, one after the other.
+  void stop_before(std::size_t count, std::shared_ptr<std::move_only_function<void()>> done);
+
+  const std::shared_ptr<Services> services;
+  std::vector<const ::atlas_plugin*> linked;
+  std::vector<std::shared_ptr<Plugin>> plugins;  // in the order of the configuration; constant after load()
+  std::vector<PluginRow> unusable;               // found to be no plugin of ours before there was a record
+  bool clean = false;                            // load() found nothing wrong
+  std::atomic<bool> dying{false};                // nobody waits for the end of a stop any more
+};
+
+Host::Host(HostSetup setup) : state_(std::make_unique<State>(std::move(setup))) {}
+
+Host::~Host() {
+  state_->dying = true;
+  for (auto plugin = state_->plugins.rbegin(); plugin != state_->plugins.rend(); ++plugin) {
+    (*plugin)->strand.seize();
+    (*plugin)->retire("the node is shutting down");
+  }
+  if (state_->services->timers) state_->services->timers->close();
+}
+
+std::shared_ptr<Plugin> Host::State::find(std::string_view id) const {
+  const auto found = std::ranges::find_if(plugins, [&](const auto& plugin) { return plugin->id == id; });
+  return found == plugins.end() ? nullptr : *found;
+}
+
+// A table for a role that is not enabled is no error: people switch roles off without deleting their settings.
+void Host::State::warn_of_unused_tables() const {
+  const config::Config* config = services->setup.config;
+  if (config == nullptr) return;
+  for (const auto& [id, table] : config->plugin_tables) {
+    if (!table.empty() && !find(id))
+      base::log(base::Level::kWarn, "host", "[plugins.{}] has no effect: no such plugin is enabled", id);
+  }
+}
+
+void Host::add_linked(const ::atlas_plugin* descriptor) {
+  state_->linked.push_back(descriptor);
+}
+
+std::vector<config::Problem> Host::load(const std::vector<std::string>& ids) {
+  std::vector<config::Problem> problems;
+  const auto complain = [&](const std::string& id, const std::string& text) {
+    problems.push_back({{}, 0, 0, text});
+    PluginRow row;
+    row.id = id;
+    row.state = to_text(PluginState::kRefused);
+    row.reason = text;
+    state_->unusable.push_back(std::move(row));
+  };
+  const auto take = [&](const std::string& id, base::Result<Descriptor> found) {
+    if (!found) return complain(id, found.error().text);
+    if (const auto other = state_->find(found->id)) {
+      return complain(id,
+                      fmt::format("plugin {} is there twice: {} and {}", found->id, other->owner.file, found->file));
+    }
+    state_->add(std::move(*found));
+  };
+  for (const ::atlas_plugin* object : state_->linked) {
+    take(object->id == nullptr ? "" : object->id, read_descriptor(object, 0, "linked"));
+  }
+  const std::size_t linked = state_->plugins.size();
+  Loader loader(state_->services->setup.search);
+  for (const std::string& id : ids) {
+    const auto known = state_->find(id);
+    // A linked role needs no file.
+    const bool is_linked = known && std::ranges::find(state_->plugins, known) - state_->plugins.begin() <
+                                        static_cast<std::ptrdiff_t>(linked);
+    if (!is_linked) take(id, loader.load(id));
+  }
+  for (const auto& plugin : state_->plugins) {
+    plugin->initialise();
+    const auto& found = plugin->config.problems();
+    problems.insert(problems.end(), found.begin(), found.end());
+  }
+  state_->warn_of_unused_tables();
+  state_->clean = problems.empty();
+  return problems;
+}
+
+// --- life cycle ---
+
+void Host::begin_start() {
+  if (!state_->clean || state_->services->setup.mode == Mode::kDescribe) return;
+  for (const auto& plugin : state_->plugins) plugin->begin_start([] {});
+}
+
+void Host::start() {
+  if (!state_->clean || state_->services->setup.mode == Mode::kDescribe) return;
+  struct Latch {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t left;
+  };
+  const auto latch = std::make_shared<Latch>();
+  latch->left = state_->plugins.size();
+  for (const auto& plugin : state_->plugins) {
+    plugin->begin_start([latch] {
+      const std::lock_guard lock(latch->mutex);
+      if (--latch->left == 0) latch->changed.notify_all();
+    });
+  }
+  std::unique_lock lock(latch->mutex);
+  latch->changed.wait(lock, [&] { return latch->left == 0; });
+}
+
+void Host::drain(base::MonoNs deadline) {
+  for (const auto& plugin : state_->plugins) plugin->begin_drain(deadline);
+}
+
+void Host::State::stop_before(std::size_t count, std::shared_ptr<std::move_only_function<void()>> done) {
+  if (dying) return;
+  if (count == 0) return (*done)();
+  plugins[count - 1]->begin_stop(
+      [this, count, done = std::move(done)]() mutable { stop_before(count - 1, std::move(done)); });
+}
+
+void Host::begin_stop(std::move_only_function<void()> done) {
+  const auto timers = state_->services->timers;
+  auto last = std::make_shared<std::move_only_function<void()>>([timers, done = std::move(done)]() mutable {
+    if (timers) return timers->close_later(std::move(done));
+    done();
+  });
+  state_->stop_before(state_->plugins.size(), std::move(last));
+}
+
+void Host::stop() {
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool open = false;
+  };
+  const auto gate = std::make_shared<Gate>();
+  auto done = std::make_shared<std::move_only_function<void()>>([gate] {
+    const std::lock_guard lock(gate->mutex);
+    gate->open = true;
+    gate->changed.notify_all();
+  });
+  state_->stop_before(state_->plugins.size(), std::move(done));
+  {
+    std::unique_lock lock(gate->mutex);
+    gate->changed.wait(lock, [&] { return gate->open; });
+  }
+  for (const auto& plugin : state_->plugins) plugin->strand.seize();
+  // The loop may be running or not; where it is not, the destructor closes.
+  if (state_->services->timers) state_->services->timers->close_later([] {});
+}
+
+// --- from the network ---
+
+Delivered Host::deliver(const Incoming& message) {
+  const Route* route = state_->services->routes[message.type].load(std::memory_order_acquire);
+  if (route == nullptr) return Delivered::kNoOwner;
+  Item item;
+  item.kind = ItemKind::kMessage;
+  item.type = message.type;
+  item.a = message.from;
+  item.b = message.reply_to;
+  item.route = route;
+  const Appended appended = route->plugin->strand.append(item, message.payload, {}, Admission::kCounted);
+  return appended == Appended::kQueued ? Delivered::kQueued : Delivered::kQueueFull;
+}
+
+bool Host::owns(std::uint8_t type) const {
+  return state_->services->routes[type].load(std::memory_order_acquire) != nullptr;
+}
+
+void Host::peer_event(const PeerEvent& event) {
+  Item item;
+  item.kind = ItemKind::kPeerEvent;
+  item.a = event.peer;
+  item.b = event.what;
+  item.code = event.reason;
+  item.flag = event.dialled;
+  for (const auto& plugin : state_->plugins) {
+    if (event.what == ATLAS_PEER_DOWN) plugin->replies.peer_gone(event.peer);
+    const PluginState now = plugin->state();
+    if (plugin->code.peer_event == nullptr || (now != PluginState::kRunning && now != PluginState::kDraining)) continue;
+    plugin->strand.append(item, base::as_bytes(event.node_id), {}, Admission::kEvent);
+  }
+}
+
+// --- from people ---
+
+std::vector<Command> Host::commands() const {
+  std::vector<Command> out;
+  for (const auto& plugin : state_->plugins) {
+    if (plugin->retired()) continue;
+    for (const auto& command : plugin->commands) out.push_back(command->shown);
+  }
+  return out;
+}
+
+namespace {
+
+// Runs one command on its plugin's strand.
+void run_call(Plugin& plugin, std::uint64_t token) {
+  const auto call = plugin.services->calls.find(token);
+  if (!call || call->begun.exchange(true)) return;  // the person has left already
+  std::vector<atlas_text> names, values;
+  for (const auto& [name, value] : call->args) {
+    names.push_back(text_of(name));
+    values.push_back(text_of(value));
+  }
+  atlas_cli_run run{};
+  run.struct_size = sizeof run;
+  run.call = token;
+  run.names = names.data();
+  run.values = values.data();
+  run.count = names.size();
+  const atlas_status status = plugin.run_command(*call->spec, run);
+  if (status >= 0) return;
+  const auto open = plugin.services->calls.take(token);
+  if (!open) return;
+  const std::string_view why = plugin.last_error_text();
+  open->output->finish(status, why.empty() ? status_text(status) : why);
+}
+
+}  // namespace
+
+std::uint64_t Host::run_command(const std::string& path, const std::map<std::string, std::string>& args,
+                                std::shared_ptr<CommandOutput> output) {
+  Plugin* owner = nullptr;
+  const CommandSpec* spec = nullptr;
+  for (const auto& plugin : state_->plugins) {
+    if (plugin->retired()) continue;
+    for (const auto& command : plugin->commands) {
+      if (command->shown.path != path) continue;
+      owner = plugin.get();
+      spec = command.get();
+    }
+  }
+  if (owner == nullptr) return 0;
+  auto call = std::make_shared<Call>();
+  call->plugin = owner;
+  call->spec = spec;
+  call->output = output;
+  Calls& calls = state_->services->calls;
+  const std::uint64_t token = calls.add(call);
+  // From here on whoever takes the call out of the table finishes it.
+  const auto refuse = [&](atlas_status status, std::string_view why) {
+    if (token == 0 || calls.take(token)) output->finish(status, why);
+    return token == 0 ? UINT64_MAX : token;
+  };
+  if (token == 0) return refuse(ATLAS_E_FULL, "too many commands are running");
+  if (state_->services->setup.mode == Mode::kClient && (spec->shown.where & ATLAS_CLI_CLIENT) == 0) {
+    return refuse(ATLAS_E_STATE, fmt::format("{} needs a running daemon", path));
+  }
+  auto checked = check_args(spec->shown, args);
+  if (!checked) return refuse(status_of(checked.error().fault), checked.error().text);
+  call->args = std::move(*checked);
+  if (owner->in_service() != ATLAS_OK) {
+    return refuse(ATLAS_E_STOPPING, fmt::format("plugin {} is not running", owner->id));
+  }
+  const bool queued = owner->strand.append_task(
+      [owner, token](bool discarded) {
+        if (!discarded) run_call(*owner, token);
+      },
+      true);
+  if (!queued) return refuse(ATLAS_E_STOPPING, fmt::format("plugin {} is being stopped", owner->id));
+  return token;
+}
+
+void Host::cancel_command(std::uint64_t token) {
+  const auto call = state_->services->calls.take(token);
+  if (!call) return;
+  call->output->finish(ATLAS_E_GONE, "cancelled");
+  // A command that has not begun finds itself gone when its turn comes.
+  if (!call->begun || call->spec->cancelled == nullptr) return;
+  call->plugin->strand.append_task(
+      [call, token](bool discarded) {
+        if (!discarded) call->plugin->run_cancelled(*call->spec, token);
+      },
+      true);
+}
+
+// --- about plugins ---
+
+std::vector<PluginRow> Host::plugins() const {
+  std::vector<PluginRow> out;
+  for (const auto& plugin : state_->plugins) out.push_back(plugin->row());
+  out.insert(out.end(), state_->unusable.begin(), state_->unusable.end());
+  return out;
+}
+
+std::vector<MetricRow> Host::metrics() const {
+  std::vector<MetricRow> out;
+  for (const auto& plugin : state_->plugins) plugin->append_metrics(out);
+  return out;
+}
+
+std::vector<std::string> Host::claims() const {
+  return state_->services->claims.snapshot();
+}
+
+}  // namespace atlas::host

@@ -1,0 +1,46 @@
+// Callbacks that a plugin was promised: answers, dials and commits. Each is taken out exactly once, by whoever comes
+// first: the event, a cancel, or the plugin's end. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "atlas/ext/messages.h"
+#include "atlas/ext/peers.h"
+#include "atlas/ext/store.h"
+#include "base/slots.h"
+
+namespace atlas::host {
+
+inline constexpr std::size_t kMaxPending = 65'536;  // per plugin; ATLAS_E_FULL
+
+struct Promise {
+  enum class Kind : std::uint8_t { kAnswer, kConnected, kDurable } kind = Kind::kAnswer;
+  std::uint64_t tag = 0;  // kAnswer: the network's name for the request
+  union {
+    atlas_answer_fn answer = nullptr;
+    atlas_connected_fn connected;
+    atlas_durable_fn durable;
+  };
+  void* argument = nullptr;
+};
+
+class Pending {
+ public:
+  explicit Pending(std::size_t most = kMaxPending) : slots_(most) {}
+  // 0 at the cap and after close().
+  std::uint64_t add(const Promise& promise);
+  std::optional<Promise> take(std::uint64_t handle);
+  // Everything that waits, in no order; nothing can be added afterwards.
+  std::vector<Promise> close();
+  std::size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  base::Slots<Promise> slots_;
+  bool closed_ = false;
+};
+
+}  // namespace atlas::host

@@ -1,0 +1,169 @@
+// One plugin of this node: its code, the host table it was given, its strand, and everything it registered or waits
+// for.
+//
+// The record lives as long as the host, so that a table pointer in the plugin's hands never dangles. Everything that
+// the plugin's code can reach is safe on any thread; what runs its code (run, begin, retire) is the strand.
+#pragma once
+
+#include <cxxabi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "atlas/plugin.h"
+#include "base/log.h"
+#include "host/claims.h"
+#include "host/metrics.h"
+#include "host/pending.h"
+#include "host/plugin_config.h"
+#include "host/plugin_timers.h"
+#include "host/replies.h"
+#include "host/services.h"
+#include "host/strand.h"
+
+namespace atlas::host {
+
+class ReplyWatch;
+
+enum class PluginState : std::uint8_t {
+  kRefused,  // nothing is registered, nothing runs
+  kInit,     // inside init()
+  kReady,    // initialised, not started
+  kRunning,
+  kDraining,  // running, asked to take no new work
+  kStopping,  // what is queued still runs
+  kStopped,
+  kFaulted,  // out of service
+};
+std::string_view to_text(PluginState state);
+
+// What is known of a plugin before any of its code has run.
+struct Descriptor {
+  std::string id, version, summary;
+  std::string file;
+  ::atlas_plugin code{};  // a copy; fields that the plugin does not know are zero
+};
+
+// The table that a plugin gets; its address tells which plugin calls.
+struct HostTable {
+  atlas_host table{};
+  struct Plugin* plugin = nullptr;
+};
+void fill_host_table(HostTable& out, struct Plugin& plugin);
+
+struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
+  Plugin(std::shared_ptr<Services> shared, Descriptor descriptor);
+
+  // The plugin that was given this table.
+  static Plugin& of(const atlas_host* host) { return *reinterpret_cast<const HostTable*>(host)->plugin; }
+
+  // --- life cycle (lifecycle.cc) ---
+  // Runs init; false when it failed, then nothing is registered. On the loading thread.
+  bool initialise();
+  // Queues start(); `done` runs when it has returned, or will never be called.
+  void begin_start(std::move_only_function<void()> done);
+  void begin_drain(base::MonoNs deadline);
+  // Takes the plugin out of service behind what is queued already.
+  void begin_stop(std::move_only_function<void()> done);
+  // The one way out, whatever the reason; on the strand, once. Takes back what the plugin registered, completes what it
+  // waits for with STOPPING and calls stop().
+  void retire(std::string_view why);
+  // Puts the plugin out of service. On the strand.
+  void fault(std::string reason);
+  bool retired() const { return retired_; }
+
+  // --- StrandSink (plugin.cc) ---
+  void run(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs now) override;
+  void discard(const Item& item) override;
+  void overrun(const Item& item, base::MonoNs took, bool hard) override;
+
+  // --- for the tables ---
+  bool on_strand() const;
+  PluginState state() const { return state_.load(std::memory_order_acquire); }
+  bool initialising() const { return state() == PluginState::kInit && on_strand(); }
+  // OK while requests, dials, timers and the like may be begun; else why not.
+  atlas_status in_service();
+  // A callback that the plugin is owed from now on.
+  atlas_status promise(const Promise& promise, std::uint64_t* handle);
+  // Notes why a host call fails, for last_error, and hands the status back.
+  atlas_status refuse(atlas_status status, std::string_view why);
+  // The plugin did what the ABI forbids.
+  atlas_status contract_break(atlas_status status, std::string_view why);
+  std::size_t last_error(char* buffer, std::size_t capacity) const;
+  std::string_view last_error_text() const;
+  // A claim or a key that init asked for and cannot have: the node will not start.
+  atlas_status refuse_claim(const base::Error& error);
+  void send_error(ReplyHandle to, std::uint32_t code, std::string_view text);
+
+  // A command of a person, on the strand.
+  atlas_status run_command(const CommandSpec& command, const atlas_cli_run& run);
+  void run_cancelled(const CommandSpec& command, atlas_call call);
+
+  PluginRow row() const;
+  void append_metrics(std::vector<MetricRow>& out) const;
+  std::string reason() const;
+
+  const std::shared_ptr<Services> services;
+  const std::string id, version, summary;
+  const ::atlas_plugin code;
+  Owner owner;
+  HostTable host;
+  void* self = nullptr;
+  bool stop_node_on_fault = false;
+
+  Strand strand;
+  Pending pending;
+  OpenReplies replies;
+  PluginTimers timers;
+  Metrics metrics;
+  PluginConfig config;
+  std::vector<std::unique_ptr<Route>> routes;          // grow only in init
+  std::vector<std::unique_ptr<CommandSpec>> commands;  // grow only in init
+
+  base::LogGate log_gate{200, 10 * base::kSecond};
+  std::atomic<std::uint64_t> faults{0}, contract_breaks{0}, unanswered{0};
+
+ private:
+  // Runs code of the plugin. An exception is noted and becomes INTERNAL.
+  template <class Code>
+  atlas_status guarded(std::string_view entry, Code&& body) {
+    try {
+      return body();
+    } catch (const abi::__forced_unwind&) {
+      throw;  // the thread is being cancelled
+    } catch (const std::exception& error) {
+      note_exception(entry, error.what());
+    } catch (...) {
+      note_exception(entry, "not a std::exception");
+    }
+    return ATLAS_E_INTERNAL;
+  }
+  void note_exception(std::string_view entry, std::string_view what);
+
+  void run_item(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs now);
+  void run_message(const Item& item, base::ByteView body, base::MonoNs now);
+  void run_answer(const Item& item, base::ByteView body, base::ByteView error);
+  void run_connected(const Item& item, base::ByteView node_id, base::ByteView error);
+  void run_peer_event(const Item& item, base::ByteView node_id);
+  void run_start();
+  void break_promises();
+  void finish_calls(std::string_view why, bool faulted);
+  void publish_routes(bool there);
+  void unregister();
+
+  std::atomic<PluginState> state_{PluginState::kReady};
+  std::atomic<bool> retired_{false};
+  std::string thrown_;  // strand: an exception of the callback that runs
+  mutable std::mutex reason_mutex_;
+  std::string reason_;                       // guarded by reason_mutex_
+  std::shared_ptr<ReplyWatch> reply_watch_;  // made when the plugin starts
+  base::LogGate slow_gate_, contract_gate_;
+};
+
+}  // namespace atlas::host

@@ -1,0 +1,49 @@
+// What all plugins of one host share. Made before the first plugin, goes with the last.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "atlas/ext/messages.h"
+#include "host/calls.h"
+#include "host/claims.h"
+#include "host/host.h"
+#include "host/strand.h"
+#include "host/timer_driver.h"
+
+namespace atlas::host {
+
+struct Plugin;
+
+// Where messages of one type go. Lives as long as its plugin's record, which is as long as the host.
+struct Route {
+  Plugin* plugin = nullptr;
+  std::uint8_t type = 0;
+  bool promised = false;  // ATLAS_HANDLE_ANSWERS
+  atlas_status (*handler)(void* self, const atlas_message* message) = nullptr;
+};
+
+struct Services {
+  explicit Services(HostSetup given)
+      : setup(std::move(given)), timers(setup.loop == nullptr ? nullptr : std::make_shared<TimerDriver>(setup.loop)) {
+    if (setup.config == nullptr) return;
+    const config::Plugins& plugins = setup.config->plugins;
+    limits.messages = plugins.queue_messages;
+    limits.bytes = plugins.queue_bytes;
+    limits.soft_budget = base::saturating_mul<base::MonoNs>(plugins.soft_budget_ms, base::kMillisecond);
+    limits.hard_budget = base::saturating_mul<base::MonoNs>(plugins.hard_budget_ms, base::kMillisecond);
+  }
+
+  const HostSetup setup;
+  StrandLimits limits;
+  Claims claims;
+  // Written when plugins start and end, read for every message.
+  std::array<std::atomic<const Route*>, 256> routes{};
+  std::shared_ptr<TimerDriver> timers;  // null without a loop
+  Calls calls;
+  std::atomic<std::uint64_t> next_tag{1};
+};
+
+}  // namespace atlas::host

@@ -1,0 +1,78 @@
+#include "host/thread_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace atlas::host {
+
+ThreadPool::ThreadPool(unsigned threads) {
+  const unsigned count = std::max(1u, threads);
+  looking_ = count;
+  workers_.reserve(count);
+  for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this] { work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  awake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+bool ThreadPool::claim_wake() {
+  if (looking_ != 0 || sleeping_ == 0 || tasks_.empty()) return false;
+  --sleeping_;
+  ++looking_;
+  ++wakes_due_;
+  ++counters_.wakes;
+  return true;
+}
+
+void ThreadPool::run(std::move_only_function<void()> task) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    ++counters_.tasks;
+    wake = claim_wake();
+  }
+  if (wake) awake_.notify_one();
+}
+
+void ThreadPool::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!tasks_.empty()) {
+      auto task = std::move(tasks_.front());
+      tasks_.pop_front();
+      --looking_;
+      const bool wake = claim_wake();
+      lock.unlock();
+      if (wake) awake_.notify_one();
+      task();
+      task = nullptr;  // what it holds may be the last reference; let go of it outside the lock
+      lock.lock();
+      ++looking_;
+      continue;
+    }
+    if (closing_) return;
+    --looking_;
+    ++sleeping_;
+    awake_.wait(lock, [this] { return wakes_due_ > 0 || closing_; });
+    if (wakes_due_ > 0) {
+      --wakes_due_;
+    } else {
+      --sleeping_;
+      ++looking_;
+    }
+  }
+}
+
+PoolCounters ThreadPool::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace atlas::host

@@ -1,0 +1,50 @@
+// The threads that plugin code runs on.
+//
+// run() may be called on any thread and never blocks. The queue holds one task for each strand that has work, so it is
+// as long as there are plugins. A wake-up costs a system call, so a sleeping worker is woken only when no other one is
+// awake and looking for work; a worker that finds more than one task wakes the next.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/executor.h"
+
+namespace atlas::host {
+
+struct PoolCounters {
+  std::uint64_t tasks = 0, wakes = 0;
+};
+
+class ThreadPool final : public base::Executor {
+ public:
+  explicit ThreadPool(unsigned threads = 2);
+  // Runs what is queued, then joins.
+  ~ThreadPool() override;
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  void run(std::move_only_function<void()> task) override;
+  PoolCounters counters() const;
+
+ private:
+  void work();
+  bool claim_wake();  // under the mutex
+
+  mutable std::mutex mutex_;
+  std::condition_variable awake_;
+  std::deque<std::move_only_function<void()>> tasks_;
+  std::uint32_t looking_ = 0;   // workers awake between two tasks, and those that a wake-up is on its way to
+  std::uint32_t sleeping_ = 0;  // workers that nobody has woken yet
+  std::uint32_t wakes_due_ = 0;
+  bool closing_ = false;
+  PoolCounters counters_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace atlas::host

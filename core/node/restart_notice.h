@@ -1,0 +1,40 @@
+// After a node died without a word, its peers wait for a silence to become long enough. The next process tells them:
+// the sessions that the last one left in the database get one stateless reset each, in batches, and their peers come
+// back within a moment instead of minutes.
+//
+// Loop thread only.
+#pragma once
+
+#include <vector>
+
+#include "node/deadlines.h"
+#include "quic/endpoint.h"
+#include "store/store.h"
+
+namespace atlas::node {
+
+inline constexpr std::size_t kNoticesAtOnce = 200;                     // small datagrams in one turn
+inline constexpr base::MonoNs kNoticePause = 20 * base::kMillisecond;  // so 10 000 sessions take a second
+inline constexpr std::int64_t kNoticeAge = 24 * 3600;                  // seconds; older sessions are long over
+
+class RestartNotice final : public net::TimerHeap::Entry {
+ public:
+  // `lost` as the store had it at start, longest connected first.
+  RestartNotice(quic::Endpoint& endpoint, Deadlines& deadlines, std::vector<store::SessionRecord> lost,
+                std::int64_t unix_now);
+  ~RestartNotice() override { deadlines_.clear(*this); }
+  void on_expire(base::MonoNs now) override;
+  std::size_t left() const { return lost_.size() - next_; }
+
+ private:
+  struct Lost {
+    net::SocketAddress address;
+    base::ByteArray<16> token;
+  };
+  quic::Endpoint& endpoint_;
+  Deadlines& deadlines_;
+  std::vector<Lost> lost_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace atlas::node

@@ -1,0 +1,170 @@
+// One QUIC connection over ngtcp2.
+//
+// How it stays out of the library's way: ngtcp2 forbids most calls inside its callbacks and all of them after a fatal
+// error. So a library call (read, write, expiry) only notes what happened; stream data alone is handed up at once, for
+// its bytes do not outlive the call. After the call the notes become callbacks of ConnectionEvents. What those ask for
+// (write, consume, reset, close) is noted in turn and carried out in flush() at the end of the turn. Ending is a note,
+// too: `ending_` is set, nothing is read or written any more, and flush() says goodbye.
+//
+// Loop thread only. Owned by the endpoint; destroyed at the end of the turn in which flush() called end().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/timer_heap.h"
+#include "quic/compat.h"
+#include "quic/connection_ids.h"
+#include "quic/endpoint.h"
+#include "quic/frame_guard.h"
+#include "quic/stream.h"
+#include "quic/tls.h"
+#include "quic/worker.h"
+
+namespace atlas::quic {
+
+struct ConnectionDelete {
+  void operator()(ngtcp2_conn* conn) const { ngtcp2_conn_del(conn); }
+};
+
+class QuicConnection final : public Connection, public Route, public net::TimerHeap::Entry, public TlsUser {
+ public:
+  // A listener's, for a first packet that passed the accept path.
+  struct Accepted {
+    const ngtcp2_pkt_hd* initial;
+    std::optional<ngtcp2_cid> original_id;  // the address was validated by Retry
+    net::SocketAddress remote, local;
+  };
+  QuicConnection(Worker& worker, const std::vector<std::unique_ptr<Offer>>& offers, Side side);
+  ~QuicConnection();
+
+  // False when memory or TLS fails; the object is then to be dropped.
+  bool start_listener(const TlsContext& tls, const Accepted& accepted, base::MonoNs now);
+  bool start_dialler(const TlsContext& tls, const Offer& offer, const DialOptions& options,
+                     const net::SocketAddress& local, base::MonoNs now);
+
+  // --- the endpoint's half ---
+  // False when the library asks for a Retry in answer (the connection is over then).
+  bool receive(const net::ReceivedBatch& batch, base::ByteView datagram, base::MonoNs now);
+  // Carries out what was asked for, sends, and re-arms the timer; ends the connection when that is what is due.
+  void flush(base::MonoNs now);
+  void on_expire(base::MonoNs now) override;
+  void mark_dirty();
+  bool take_dirty() { return std::exchange(dirty_, false); }
+  // Where the endpoint keeps it.
+  std::size_t place = 0;
+
+  // --- Connection ---
+  Side side() const override { return side_; }
+  std::uint64_t number() const override { return number_; }
+  const net::SocketAddress& remote() const override { return remote_; }
+  const net::SocketAddress& local() const override { return local_; }
+  const identity::PublicKey& peer_key() const override { return peer_key_; }
+  base::MonoNs started() const override { return started_; }
+  base::Result<StreamId> open_stream() override;
+  bool write(StreamId stream, base::ByteView data, bool fin) override;
+  std::size_t unacknowledged(StreamId stream) const override;
+  std::size_t unacknowledged() const override { return unacknowledged_; }
+  void consume(StreamId stream, std::size_t bytes) override;
+  void reset(StreamId stream, std::uint64_t code) override;
+  void close(std::uint64_t code, std::string_view reason) override;
+  void mark_verified() override;
+  void keep_alive(base::MonoNs idle) override;
+  ConnectionStats stats() const override;
+  std::optional<base::ByteArray<16>> loss_token() const override;
+
+  // --- TlsUser ---
+  ngtcp2_conn* transport() override { return conn_.get(); }
+  bool accept_key(const identity::PublicKey& key) override;
+  void refuse_certificate(std::string why) override;
+  std::string_view dialled_protocol() const override;
+  const TlsCredentials* choose_protocol(std::string_view alpn) override;
+  bool install_application_keys(base::ByteView read, base::ByteView write) override;
+
+ private:
+  friend struct Callbacks;  // ngtcp2's, in connection_callbacks.cc
+
+  // How a connection that is over is left.
+  struct Ending {
+    enum class Farewell : std::uint8_t { kNone, kClose, kDrain };
+    CloseInfo info;
+    Farewell farewell = Farewell::kNone;
+    ngtcp2_ccerr error;  // for kClose; its reason points into info.reason
+  };
+  // What the dialler waits for in TLS, and how TLS failed; gone once the handshake is over.
+  struct Handshake {
+    std::unique_ptr<TlsCredentials> credentials;  // of an identity of this dial's own; outlives the session
+    TlsSession session;
+    std::string expected_node_id;
+    std::string refusal;
+  };
+
+  Stream* find(StreamId id) const;
+  Stream& add_stream(StreamId id);
+  void drop_stream(Stream& stream);
+  void list(Stream& stream);
+
+  void after_library(int result);
+  void tell_connected();
+  void tell_events();
+  void fail(int error);
+  void drained();
+  void end_with(CloseInfo info, Ending::Farewell farewell);
+  void finish_handshake();
+  void end(base::MonoNs now);
+  void release_ids(std::vector<ServerId>* out);
+  void leave_half_open();
+  void say_goodbye(base::MonoNs now);
+
+  void carry_out();
+  void send(base::MonoNs now);
+  void park();
+  ngtcp2_ssize write_packet(base::MonoNs now);
+  Stream* next_to_send(bool packet_begun);
+  void note_sent(Stream& stream, std::size_t accepted, bool fin, std::size_t offered);
+  void commit(const ngtcp2_path& path, const ngtcp2_pkt_info& info, base::MutableBytes room, std::size_t length);
+  void arm(base::MonoNs now);
+  void follow_path();
+
+  Worker& worker_;
+  const std::vector<std::unique_ptr<Offer>>& offers_;
+  const Offer* offer_ = nullptr;
+  const Side side_;
+  const std::uint64_t number_;
+  base::MonoNs started_ = 0;
+  net::SocketAddress remote_, local_;
+  net::SocketAddress bound_;  // dialler: what the library knows as our address, whatever route the kernel takes
+  identity::PublicKey peer_key_{};
+  FrameGuard guard_;
+  std::unique_ptr<Handshake> handshake_;
+  std::unique_ptr<ngtcp2_conn, ConnectionDelete> conn_;
+  std::unique_ptr<Ending> ending_;
+
+  std::vector<std::unique_ptr<Stream>> streams_;  // by id
+  WorkList work_;
+  std::size_t unacknowledged_ = 0;
+  std::vector<ServerId> ids_;             // in worker_.ids
+  std::vector<ResetToken> reset_tokens_;  // in worker_.reset_tokens
+  FirstId first_id_{};                    // in worker_.first_ids until the handshake is over
+  std::uint64_t bytes_sent_ = 0, bytes_received_ = 0;
+  base::MonoNs keep_alive_ = 0;
+
+  bool dirty_ = false;
+  bool has_key_ = false;
+  bool completed_ = false;  // TLS is done on this side
+  bool told_connected_ = false;
+  bool early_ = false;  // dialler: our Finished has not left yet
+  bool half_open_ = false;
+  bool was_reset_ = false;       // by a stateless reset
+  bool path_validated_ = false;  // look whether the path has changed
+  bool keep_alive_asked_ = false;
+  bool ended_ = false;
+};
+
+// The table of callbacks for one side; static storage.
+const ngtcp2_callbacks& callbacks_of(Side side);
+
+}  // namespace atlas::quic

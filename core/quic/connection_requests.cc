@@ -1,0 +1,117 @@
+// What the floor above asks of a connection. Nothing here writes a packet: requests are noted for the flush.
+#include <algorithm>
+
+#include "quic/connection.h"
+
+namespace atlas::quic {
+
+using base::Fault;
+
+Stream* QuicConnection::find(StreamId id) const {
+  const auto at = std::ranges::lower_bound(streams_, id, {}, [](const auto& stream) { return stream->id; });
+  return at != streams_.end() && (*at)->id == id ? at->get() : nullptr;
+}
+
+Stream& QuicConnection::add_stream(StreamId id) {
+  const auto at = std::ranges::lower_bound(streams_, id, {}, [](const auto& stream) { return stream->id; });
+  Stream& stream = **streams_.insert(at, std::make_unique<Stream>(id));
+  ngtcp2_conn_set_stream_user_data(conn_.get(), id, &stream);
+  return stream;
+}
+
+void QuicConnection::drop_stream(Stream& stream) {
+  work_.remove(stream);
+  unacknowledged_ -= stream.out.unacknowledged();
+  const auto at = std::ranges::lower_bound(streams_, stream.id, {}, [](const auto& held) { return held->id; });
+  streams_.erase(at);
+}
+
+void QuicConnection::list(Stream& stream) {
+  if (stream.has_work()) work_.add(stream);
+}
+
+base::Result<StreamId> QuicConnection::open_stream() {
+  if (!told_connected_ || ending_ != nullptr) return base::fail(Fault::kState, "the connection is not open");
+  StreamId id = -1;
+  const int result = ngtcp2_conn_open_bidi_stream(conn_.get(), &id, nullptr);
+  if (result == NGTCP2_ERR_STREAM_ID_BLOCKED) return base::fail(Fault::kFull, "the peer allows no more streams now");
+  if (result != 0) return base::fail(Fault::kInternal, ngtcp2_strerror(result));
+  add_stream(id);
+  return id;
+}
+
+bool QuicConnection::write(StreamId id, base::ByteView data, bool fin) {
+  if (ending_ != nullptr) return false;
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->fin_asked || stream->send_over || stream->reset_asked) return false;
+  stream->out.append(data);
+  stream->fin_asked = fin;
+  unacknowledged_ += data.size();
+  list(*stream);
+  mark_dirty();
+  return true;
+}
+
+std::size_t QuicConnection::unacknowledged(StreamId id) const {
+  const Stream* stream = find(id);
+  return stream == nullptr ? 0 : stream->out.unacknowledged();
+}
+
+void QuicConnection::consume(StreamId id, std::size_t bytes) {
+  Stream* stream = find(id);
+  if (stream == nullptr || ending_ != nullptr) return;
+  const std::uint64_t credit = std::min<std::uint64_t>(bytes, stream->unconsumed);
+  if (credit == 0) return;
+  stream->unconsumed -= credit;
+  stream->credit += credit;
+  list(*stream);
+  mark_dirty();
+}
+
+void QuicConnection::reset(StreamId id, std::uint64_t code) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset_asked || ending_ != nullptr) return;
+  stream->reset_asked = true;
+  stream->reset_code = code & NGTCP2_MAX_VARINT;
+  list(*stream);
+  mark_dirty();
+}
+
+void QuicConnection::close(std::uint64_t code, std::string_view reason) {
+  if (ending_ != nullptr || ended_) return;
+  constexpr std::size_t kMostSent = 256;
+  end_with({CloseInfo::By::kLocal, code & NGTCP2_MAX_VARINT, std::string(reason.substr(0, kMostSent))},
+           Ending::Farewell::kClose);
+  const std::string& kept = ending_->info.reason;
+  ngtcp2_ccerr_set_application_error(&ending_->error, ending_->info.code,
+                                     reinterpret_cast<const std::uint8_t*>(kept.data()), kept.size());
+}
+
+void QuicConnection::mark_verified() {
+  leave_half_open();
+}
+
+void QuicConnection::keep_alive(base::MonoNs idle) {
+  keep_alive_ = idle;
+  keep_alive_asked_ = true;
+  mark_dirty();
+}
+
+std::optional<base::ByteArray<16>> QuicConnection::loss_token() const {
+  if (side_ == Side::kDialler || ids_.empty()) return std::nullopt;
+  // The oldest id that is not retired is the one that the peer writes.
+  ngtcp2_cid id{};
+  ngtcp2_cid_init(&id, ids_.front().data(), ids_.front().size());
+  return worker_.stateless.reset_token(id);
+}
+
+ConnectionStats QuicConnection::stats() const {
+  ConnectionStats out;
+  if (conn_ != nullptr) out.smoothed_rtt = ng::smoothed_rtt(conn_.get());
+  out.bytes_sent = bytes_sent_;
+  out.bytes_received = bytes_received_;
+  out.streams = streams_.size();
+  return out;
+}
+
+}  // namespace atlas::quic

@@ -1,0 +1,36 @@
+// Looks over the frames of a decrypted 1-RTT packet before the library acts on them, and refuses what no honest peer
+// sends: frames out of place, frames of kinds that atlas/1 does not offer, and too many of the costly kinds.
+// One guard a connection, on the loop thread.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace atlas::quic {
+
+class FrameGuard {
+ public:
+  enum class Verdict : std::uint8_t {
+    kPass,
+    kDrop,    // an old packet, overtaken or repeated by the network: not to be acted on, and no fault of the peer
+    kRefuse,  // the peer is at fault: close
+  };
+
+  // Frames of one kind in one packet.
+  static constexpr unsigned kMostNewConnectionIds = 8;
+  static constexpr unsigned kMostPathChallenges = 8;
+
+  Verdict check(base::ByteView frames, std::uint64_t packet_number);
+  // Once true it stays so; the connection is to be closed.
+  bool refused() const { return refused_; }
+
+ private:
+  bool walk(base::ByteView frames, std::uint64_t packet_number, bool& late);
+
+  std::uint64_t retire_prior_to_ = 0;  // the largest seen
+  std::uint64_t raised_in_ = 0;        // number of the packet that it was seen in
+  bool refused_ = false;
+};
+
+}  // namespace atlas::quic

@@ -1,0 +1,204 @@
+// atlas/address.hpp - "ip:port" as the network writes it: strict to read, one spelling to write. C++20, header-only.
+//
+// No names, no zones, no octal, no shortened IPv4; IPv6 stands in brackets. An IPv4-mapped IPv6 host (::ffff:a.b.c.d)
+// is IPv4 from the moment it is read, so two spellings of one host are equal. Any thread; plain values.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace atlas {
+
+// An IPv4 or IPv6 host.
+class HostAddress {
+ public:
+  HostAddress() = default;  // 0.0.0.0
+  static HostAddress v4(std::array<std::uint8_t, 4> bytes) {
+    HostAddress out;
+    std::copy(bytes.begin(), bytes.end(), out.bytes_.begin());
+    return out;
+  }
+  static HostAddress v6(const std::array<std::uint8_t, 16>& bytes) {
+    constexpr std::array<std::uint8_t, 12> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (std::equal(mapped.begin(), mapped.end(), bytes.begin())) {
+      return v4({bytes[12], bytes[13], bytes[14], bytes[15]});
+    }
+    HostAddress out;
+    out.v4_ = false;
+    out.bytes_ = bytes;
+    return out;
+  }
+  // Without brackets and port.
+  static std::optional<HostAddress> parse(std::string_view text);
+
+  bool is_v4() const { return v4_; }
+  // Network order; 4 or 16 bytes count.
+  const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
+  std::size_t size() const { return v4_ ? 4 : 16; }
+
+  bool is_unspecified() const { return *this == HostAddress() || (!v4_ && bytes_ == decltype(bytes_){}); }
+  bool is_loopback() const;
+  // 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7 and the link-local 169.254/16, fe80::/10.
+  bool is_private() const;
+  // Multicast and the limited broadcast: nobody's address.
+  bool is_multicast() const {
+    return v4_ ? bytes_[0] >= 224 && (bytes_[0] < 240 || is_broadcast()) : bytes_[0] == 0xff;
+  }
+
+  std::string text() const;
+  auto operator<=>(const HostAddress&) const = default;
+
+ private:
+  bool is_broadcast() const {
+    return std::all_of(bytes_.begin(), bytes_.begin() + 4, [](auto b) { return b == 255; });
+  }
+  static std::optional<std::array<std::uint8_t, 4>> parse_v4(std::string_view text);
+  static bool parse_groups(std::string_view text, std::array<std::uint8_t, 16>& out, std::size_t& used, bool last);
+
+  bool v4_ = true;
+  std::array<std::uint8_t, 16> bytes_{};
+};
+
+struct Address {
+  HostAddress host;
+  std::uint16_t port = 0;
+
+  // "192.0.2.1:4433" or "[2001:db8::1]:4433"; the port is required, without leading zeros, 0 allowed.
+  static std::optional<Address> parse(std::string_view text);
+  std::string text() const {
+    return (host.is_v4() ? host.text() : "[" + host.text() + "]") + ":" + std::to_string(port);
+  }
+  auto operator<=>(const Address&) const = default;
+};
+
+inline bool HostAddress::is_loopback() const {
+  if (v4_) return bytes_[0] == 127;
+  return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto byte) { return byte == 0; });
+}
+
+inline bool HostAddress::is_private() const {
+  const std::uint8_t a = bytes_[0], b = bytes_[1];
+  if (!v4_) return (a & 0xfe) == 0xfc || (a == 0xfe && (b & 0xc0) == 0x80);
+  return a == 10 || (a == 172 && (b & 0xf0) == 16) || (a == 192 && b == 168) || (a == 100 && (b & 0xc0) == 64) ||
+         (a == 169 && b == 254);
+}
+
+// Four decimal numbers of 0..255, each without leading zeros.
+inline std::optional<std::array<std::uint8_t, 4>> HostAddress::parse_v4(std::string_view text) {
+  std::array<std::uint8_t, 4> out{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::size_t size = std::min(text.find('.'), text.size());
+    if (size == 0 || size > 3 || (size > 1 && text[0] == '0')) return std::nullopt;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + size, out[i]);
+    if (error != std::errc() || rest != text.data() + size) return std::nullopt;
+    text.remove_prefix(size);
+    if (i < 3) {
+      if (text.empty()) return std::nullopt;
+      text.remove_prefix(1);
+    }
+  }
+  return text.empty() ? std::optional(out) : std::nullopt;
+}
+
+// Groups of up to four hex digits between colons; the last of all may be an IPv4 address. Empty text is no group.
+inline bool HostAddress::parse_groups(std::string_view text, std::array<std::uint8_t, 16>& out, std::size_t& used,
+                                      bool last) {
+  while (!text.empty()) {
+    const std::size_t size = std::min(text.find(':'), text.size());
+    const std::string_view group = text.substr(0, size);
+    if (last && size == text.size() && group.find('.') != std::string_view::npos) {
+      const auto v4 = parse_v4(group);
+      if (!v4 || used + 4 > out.size()) return false;
+      std::copy(v4->begin(), v4->end(), out.begin() + static_cast<std::ptrdiff_t>(used));
+      used += 4;
+      return true;
+    }
+    std::uint16_t value = 0;
+    const auto [rest, error] = std::from_chars(group.data(), group.data() + size, value, 16);
+    if (size == 0 || size > 4 || error != std::errc() || rest != group.data() + size) return false;
+    if (used + 2 > out.size()) return false;
+    out[used++] = static_cast<std::uint8_t>(value >> 8);
+    out[used++] = static_cast<std::uint8_t>(value);
+    text.remove_prefix(size);
+    if (text.empty()) return true;
+    text.remove_prefix(1);
+    if (text.empty()) return false;  // a colon at the end
+  }
+  return true;
+}
+
+inline std::optional<HostAddress> HostAddress::parse(std::string_view text) {
+  if (text.find(':') == std::string_view::npos) {
+    const auto bytes = parse_v4(text);
+    return bytes ? std::optional(v4(*bytes)) : std::nullopt;
+  }
+  std::array<std::uint8_t, 16> head{}, tail{};
+  std::size_t head_size = 0, tail_size = 0;
+  const std::size_t gap = text.find("::");
+  if (gap == std::string_view::npos) {
+    if (!parse_groups(text, head, head_size, true) || head_size != 16) return std::nullopt;
+    return v6(head);
+  }
+  if (!parse_groups(text.substr(0, gap), head, head_size, false) ||
+      !parse_groups(text.substr(gap + 2), tail, tail_size, true) || head_size + tail_size > 14) {
+    return std::nullopt;
+  }
+  std::copy_n(tail.begin(), tail_size, head.end() - static_cast<std::ptrdiff_t>(tail_size));
+  return v6(head);
+}
+
+// RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as "::".
+inline std::string HostAddress::text() const {
+  std::string out;
+  char digits[8];
+  if (v4_) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i != 0) out += '.';
+      out.append(digits, std::to_chars(digits, digits + sizeof digits, bytes_[i]).ptr);
+    }
+    return out;
+  }
+  const auto group = [this](std::size_t i) { return bytes_[2 * i] << 8 | bytes_[2 * i + 1]; };
+  std::size_t best = 8, best_size = 1;
+  for (std::size_t i = 0; i < 8; ++i) {
+    std::size_t size = 0;
+    while (i + size < 8 && group(i + size) == 0) ++size;
+    if (size > best_size) best = i, best_size = size;
+    i += size;
+  }
+  for (std::size_t i = 0; i < 8; ++i) {
+    if (i == best) {
+      out += "::";
+      i += best_size - 1;
+      continue;
+    }
+    if (i != 0 && out.back() != ':') out += ':';
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, group(i), 16).ptr);
+  }
+  return out;
+}
+
+inline std::optional<Address> Address::parse(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool brackets = host.starts_with('[') && host.ends_with(']') && host.size() >= 2;
+  if (brackets) host = host.substr(1, host.size() - 2);
+  if (brackets != (host.find(':') != std::string_view::npos)) return std::nullopt;
+  const auto parsed = HostAddress::parse(host);
+  Address out;
+  const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+  if (!parsed || port.empty() || error != std::errc() || rest != port.data() + port.size()) return std::nullopt;
+  if (port.size() > 1 && port[0] == '0') return std::nullopt;
+  out.host = *parsed;
+  return out;
+}
+
+}  // namespace atlas

@@ -1,0 +1,137 @@
+/* Four threads of its own call every [any] function as fast as they can until stop() joins them. */
+#include <atlas/ext/cli.h>
+#include <atlas/ext/log.h>
+#include <atlas/ext/messages.h>
+#include <atlas/ext/metrics.h>
+#include <atlas/ext/peers.h>
+#include <atlas/ext/store.h>
+#include <atlas/ext/timers.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { THREADS = 4 };
+
+struct hammer {
+    const atlas_host *host;
+    const atlas_ext_messages *messages;
+    const atlas_ext_metrics *metrics;
+    const atlas_ext_store *store;
+    const atlas_ext_timers *timers;
+    const atlas_ext_cli *cli;
+    const atlas_ext_peers *peers;
+    const atlas_ext_log *log;
+    atlas_metric rounds, begun, ended;
+    atomic_bool stopping;
+    pthread_t threads[THREADS];
+};
+
+static void count_end(struct hammer *hammer) { hammer->metrics->add(hammer->host, hammer->ended, 1); }
+static void posted(void *arg) { (void)arg; }
+static void ticked(void *arg) { (void)arg; }
+static void answered(void *arg, const atlas_answer *answer) {
+    (void)answer;
+    count_end(arg);
+}
+static void connected(void *arg, const atlas_connected *result) {
+    (void)result;
+    count_end(arg);
+}
+static void stored(void *arg, atlas_status status) {
+    (void)status;
+    count_end(arg);
+}
+static void ignore(void *arg, const atlas_peer_info *info) {
+    (void)arg;
+    (void)info;
+}
+
+/* What was accepted must end: exactly one callback each. */
+static void expect(struct hammer *hammer, atlas_status status) {
+    if (status == ATLAS_OK) hammer->metrics->add(hammer->host, hammer->begun, 1);
+}
+
+static void one_round(struct hammer *h) {
+    const atlas_host *host = h->host;
+    const atlas_bytes bytes = {(const uint8_t *)"key", 3};
+    const atlas_text text = {"192.0.2.1:4433", 14};
+    uint8_t random[8];
+    atlas_timer timer = 0;
+    atlas_request request = 0;
+    atlas_peer peer = 0;
+    char error[64];
+    host->now_ms(host);
+    host->unix_ms(host);
+    host->random(host, random, sizeof random);
+    host->last_error(host, error, sizeof error);
+    host->post(host, posted, h);
+    h->messages->send(host, 7, 0x90, bytes);
+    expect(h, h->messages->request(host, 7, 0x90, bytes, 1000, answered, h, NULL));
+    if (h->messages->request(host, 7, 0x90, bytes, 1000, answered, h, &request) == ATLAS_OK) {
+        if (h->messages->cancel(host, request) != ATLAS_OK) expect(h, ATLAS_OK);
+    }
+    h->messages->reply(host, request, 0x91, bytes);
+    if (h->timers->start(host, 1, 1, ticked, h, &timer) == ATLAS_OK) h->timers->cancel(host, timer);
+    expect(h, h->peers->connect(host, text, 1000, connected, h));
+    h->peers->find(host, text, &peer);
+    h->peers->info(host, 7, h, ignore);
+    h->peers->self(host, h, ignore);
+    h->peers->disconnect(host, 9, 0, text);
+    expect(h, h->store->put(host, bytes, bytes, stored, h));
+    h->cli->emit(host, random[0], ATLAS_EMIT_ROW, text);
+    h->log->write(host, ATLAS_LOG_DEBUG, text);
+    h->metrics->add(host, h->rounds, 1);
+}
+
+static void *run(void *arg) {
+    struct hammer *hammer = arg;
+    int i;
+    for (i = 0; i < 400 && !atomic_load(&hammer->stopping); ++i) one_round(hammer);
+    return NULL;
+}
+
+static atlas_status init(const atlas_host *host, void **self) {
+    struct hammer *h = calloc(1, sizeof *h);
+    if (!h) return ATLAS_E_INTERNAL;
+    *self = h;
+    h->host = host;
+    h->messages = host->extension(host, ATLAS_EXT_MESSAGES);
+    h->metrics = host->extension(host, ATLAS_EXT_METRICS);
+    h->store = host->extension(host, ATLAS_EXT_STORE);
+    h->timers = host->extension(host, ATLAS_EXT_TIMERS);
+    h->cli = host->extension(host, ATLAS_EXT_CLI);
+    h->peers = host->extension(host, ATLAS_EXT_PEERS);
+    h->log = host->extension(host, ATLAS_EXT_LOG);
+    h->metrics->define(host, "rounds", ATLAS_METRIC_COUNTER, "", &h->rounds);
+    h->metrics->define(host, "begun", ATLAS_METRIC_COUNTER, "", &h->begun);
+    return h->metrics->define(host, "ended", ATLAS_METRIC_COUNTER, "", &h->ended);
+}
+
+static atlas_status start(void *self) {
+    struct hammer *hammer = self;
+    int i;
+    for (i = 0; i < THREADS; ++i) {
+        if (pthread_create(&hammer->threads[i], NULL, run, hammer) != 0) abort();
+    }
+    return ATLAS_OK;
+}
+
+static void stop(void *self) {
+    struct hammer *hammer = self;
+    int i;
+    atomic_store(&hammer->stopping, 1);
+    for (i = 0; i < THREADS; ++i) pthread_join(hammer->threads[i], NULL);
+    free(hammer);
+}
+
+const atlas_plugin atlas_plugin_v1 = {
+    .struct_size = sizeof(atlas_plugin),
+    .abi_major = ATLAS_ABI_MAJOR,
+    .abi_minor_min = 0,
+    .id = "threads",
+    .version = "1.0",
+    .summary = "Hammers.",
+    .init = init,
+    .start = start,
+    .stop = stop,
+};

@@ -1,0 +1,150 @@
+#include "bench/server_process.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+namespace atlas::bench {
+namespace fs = std::filesystem;
+
+namespace {
+
+// Runs a program to its end.
+void run(const std::vector<std::string>& words) {
+  const pid_t child = fork();
+  if (child == 0) {
+    std::vector<char*> argv;
+    for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    if (freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0) throw std::runtime_error(words[0] + " failed");
+}
+
+}  // namespace
+
+ServerProcess::ServerProcess(net::SocketAddress address, pid_t pid) : address_(address), pid_(pid) {}
+
+ServerProcess::ServerProcess(ServerProcess&& other) noexcept
+    : atlas_(std::move(other.atlas_)),
+      root_(std::move(other.root_)),
+      address_(other.address_),
+      pid_(std::exchange(other.pid_, -1)),
+      own_(std::exchange(other.own_, false)) {}
+
+ServerProcess ServerProcess::start(const fs::path& atlas, const std::vector<std::string>& roles) {
+  ServerProcess server;
+  server.own_ = true;
+  server.atlas_ = fs::absolute(atlas);
+  std::string pattern = (fs::temp_directory_path() / "atlas-bench.XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
+  server.root_ = pattern;
+  run({server.atlas_, "--root", server.root_, "id", "init"});
+  fs::create_directories(server.root_ / "state");
+  std::ofstream config(server.root_ / "state" / "config.toml");
+  config << "[network]\nport = 0\nbind = [\"127.0.0.1\"]\n"
+            "[transport]\nmax_connections = 1000000\nmax_streams_per_conn = 128\nidle_timeout = 3600\n"
+            "[security]\nhandshake_limit = 100000\n"
+            "[rate_limit]\nper_peer_per_minute = 60000000\nper_peer_per_second = 1000000\n"
+            "payload_per_minute = 1000000000000\n"
+            "[log]\nlevel = \"warn\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = [";
+  for (std::size_t i = 0; i < roles.size(); ++i) config << (i ? ", " : "") << '"' << roles[i] << '"';
+  config << "]\n[plugins.bootstrap]\nmax_records = 1000000\n";
+  config.close();
+  server.launch();
+  return server;
+}
+
+void ServerProcess::launch() {
+  int out[2];
+  if (pipe(out) != 0) throw std::runtime_error("pipe");
+  const std::string port = std::to_string(address_.port);
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(out[1], 1);
+    close(out[0]);
+    close(out[1]);
+    execl(atlas_.c_str(), "atlas", "--root", root_.c_str(), "net", "listen", "--port", port.c_str(), nullptr);
+    _exit(127);
+  }
+  close(out[1]);
+  FILE* lines = fdopen(out[0], "r");
+  char line[512] = {};
+  const bool got = fgets(line, sizeof line, lines) != nullptr;
+  fclose(lines);
+  std::istringstream words(line);
+  std::string ready, shown;
+  words >> ready >> shown;
+  const auto address = net::SocketAddress::parse(shown);
+  if (!got || ready != "ready" || !address) throw std::runtime_error("the server did not come up");
+  address_ = *address;
+}
+
+void ServerProcess::kill_and_restart() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  launch();
+}
+
+ServerProcess::~ServerProcess() {
+  if (!own_ || pid_ <= 0) return;
+  kill(pid_, SIGTERM);
+  waitpid(pid_, nullptr, 0);
+  std::error_code ignored;
+  fs::remove_all(root_, ignored);
+}
+
+std::uint64_t ServerProcess::cpu_ns() const {
+  std::uint64_t sum = 0;
+  std::error_code ignored;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/task", ignored)) {
+    std::ifstream stat(task.path() / "schedstat");
+    std::uint64_t ran = 0;
+    stat >> ran;
+    sum += ran;
+  }
+  return sum;
+}
+
+std::uint64_t ServerProcess::rss_bytes() const {
+  std::ifstream rollup("/proc/" + std::to_string(pid_) + "/smaps_rollup");
+  std::string key;
+  std::uint64_t kib = 0;
+  while (rollup >> key) {
+    if (key == "Private_Dirty:") {
+      rollup >> kib;
+      return kib * 1024;
+    }
+  }
+  return 0;
+}
+
+std::uint64_t ServerProcess::descriptors() const {
+  std::error_code ignored;
+  std::uint64_t count = 0;
+  for ([[maybe_unused]] const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd", ignored)) ++count;
+  return count;
+}
+
+std::uint64_t own_cpu_ns() {
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  const auto ns = [](const timeval& t) {
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_usec) * 1000;
+  };
+  return ns(use.ru_utime) + ns(use.ru_stime);
+}
+
+}  // namespace atlas::bench

@@ -1,0 +1,96 @@
+// What the program says and returns when something is wrong.
+#include <gtest/gtest.h>
+
+#include "kit/processes.h"
+
+namespace atlas {
+namespace {
+
+using kit::Finished;
+using kit::NodeProcess;
+
+class CommandLineTest : public testing::Test {
+ protected:
+  CommandLineTest() : node(home, "node") {}
+  // The exit code of a daemon with this config, and what it said; the daemon must refuse.
+  Finished listen_with(const std::string& config) {
+    node.write_config(config);
+    return node.run({"net", "listen", "--port", "0"});
+  }
+
+  kit::TemporaryHome home;
+  NodeProcess node;
+};
+
+TEST_F(CommandLineTest, EveryProblemOfAConfigIsToldAtOnce) {
+  const Finished refused = listen_with(
+      "[transport]\nmax_conections = 5\nidle_timeout = \"soon\"\noffer_relay = true\n"
+      "[network]\nport = 70000\n[plugins.keepalive]\nintervall = 5\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.err.find("config.toml:2:1"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("max_connections"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("config.toml:3:"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("enable_relay"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("port"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, KeyThatNoRoleKnowsIsToldWithItsPlace) {
+  const Finished refused = listen_with("[plugins.keepalive]\nintervall = 5\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.err.find("config.toml:2:1"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("interval"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, ExecWithoutARoleForItIsAnError) {
+  const Finished refused = listen_with("[exec]\nenabled = true\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.err.find("config.toml:2:"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("exec"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, RoleThatIsNotThereIsAnError) {
+  const Finished refused = listen_with("[plugins]\nenabled = [\"keepalve\"]\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.err.find("keepalve"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, KeyFileThatOthersCanReadIsRefused) {
+  std::filesystem::permissions(node.root() / "keys" / "node-key.pem", std::filesystem::perms(0644));
+  const Finished refused = node.run({"net", "listen", "--port", "0"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_NE(refused.err.find("chmod 600"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, SecondDaemonIsRefusedWithThePidOfTheFirst) {
+  node.start();
+  const Finished refused = node.run({"net", "listen", "--port", "0"});
+  EXPECT_EQ(refused.exit_code, 7);
+  EXPECT_NE(refused.err.find(std::to_string(node.pid())), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, DaemonCommandWithoutDaemonNamesTheSocket) {
+  const Finished refused = node.run({"net", "status"});
+  EXPECT_EQ(refused.exit_code, 6);
+  EXPECT_NE(refused.err.find("control.sock"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, NobodyAtTheTargetIsUnreachable) {
+  EXPECT_EQ(node.run({"net", "connect", "127.0.0.1:9"}).exit_code, 4);
+}
+
+TEST_F(CommandLineTest, WrongOptionIsAUsageError) {
+  EXPECT_EQ(node.run({"net", "ping"}).exit_code, 2);
+  EXPECT_EQ(node.run({"net", "ping", "127.0.0.1:9", "--count", "many"}).exit_code, 2);
+  EXPECT_EQ(node.run({"nett"}).exit_code, 2);
+}
+
+TEST_F(CommandLineTest, StatusHasItsDocumentedKeys) {
+  node.start();
+  const auto status = node.run({"net", "status", "--json"}).json();
+  for (const char* key : {"node_id", "listen", "uptime_s", "sessions", "plugins"}) EXPECT_TRUE(status.contains(key)) << key;
+  EXPECT_EQ(status["node_id"], node.node_id());
+  EXPECT_EQ(status["listen"][0], node.address());
+}
+
+}  // namespace
+}  // namespace atlas

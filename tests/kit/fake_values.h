@@ -1,0 +1,122 @@
+// The plain values that tests and the in-process host of fake_host.h exchange: peers, requests, replies, output.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "atlas/ext/cli.h"
+#include "atlas/ext/config.h"
+#include "atlas/ext/log.h"
+#include "atlas/ext/messages.h"
+#include "atlas/ext/metrics.h"
+#include "atlas/ext/peers.h"
+#include "atlas/ext/store.h"
+#include "atlas/ext/timers.h"
+#include "atlas/plugin.h"
+
+namespace atlas::kit {
+
+using Bytes = std::vector<std::uint8_t>;
+
+inline std::string text_of(atlas_text text) {
+  return text.size ? std::string(text.data, text.size) : std::string();
+}
+inline atlas_text text_to(std::string_view text) {
+  return {text.data(), text.size()};
+}
+inline Bytes bytes_of(atlas_bytes bytes) {
+  return Bytes(bytes.data, bytes.data + bytes.size);
+}
+inline atlas_bytes bytes_to(const Bytes& bytes) {
+  return {bytes.data(), bytes.size()};
+}
+
+// A well-formed node id that differs for every number.
+inline std::string node_id(std::uint64_t number) {
+  std::string out = "atlas_";
+  for (int i = 0; i < 64; ++i) out += "0123456789abcdef"[(number >> (4 * (i % 16))) & 15];
+  return out;
+}
+
+struct FakePeer {
+  std::string node_id = {};
+  std::string address = "127.0.0.1:4433";
+  std::string public_address = {};
+  std::string name = {};
+  std::vector<std::string> skills = {};
+  std::string operator_username = {};
+  std::vector<std::string> relays = {};
+  std::uint32_t trust = ATLAS_TRUST_UNKNOWN;
+  bool dialled = false;
+  std::int64_t last_seen = 0;
+  std::int64_t connected_at = 0;
+  std::uint64_t rtt_us = 0;
+  atlas_peer handle = 0;  // filled by connect_peer()
+};
+
+// What a role answered to one delivered message.
+struct FakeReply {
+  bool answered = false;
+  std::uint8_t type = 0;  // 0xe0 for an Error
+  Bytes body;
+  std::uint32_t error_code = 0;
+  std::string error_text;
+};
+
+struct FakeRequest {
+  atlas_request id = 0;
+  atlas_peer to = 0;
+  std::uint8_t type = 0;
+  Bytes body;
+  std::uint64_t deadline_ms = 0;
+  atlas_answer_fn done = nullptr;
+  void* arg = nullptr;
+};
+struct FakeDial {
+  std::uint64_t id = 0;
+  std::string target;
+  std::uint32_t timeout_ms = 0;
+  atlas_connected_fn done = nullptr;
+  void* arg = nullptr;
+};
+struct FakeSent {
+  atlas_peer to;
+  std::uint8_t type;
+  Bytes body;
+};
+struct FakeDisconnect {
+  atlas_peer peer;
+  std::string node_id;
+  std::uint32_t reason;
+  std::string note;
+};
+// What a command put out so far.
+struct FakeCall {
+  std::vector<std::string> rows, progress;
+  std::optional<std::string> result;
+  bool finished = false;
+  atlas_status status = ATLAS_OK;
+  std::string error;
+  void (*cancelled)(void*, atlas_call) = nullptr;
+};
+struct FakeMetric {
+  std::string name;
+  std::uint32_t kind;
+  std::int64_t value;
+};
+struct FakeCommand {
+  std::uint32_t where = 0;
+  std::string summary, display;
+  std::vector<std::string> args;
+  atlas_status (*run)(void*, const atlas_cli_run*) = nullptr;
+  void (*cancelled)(void*, atlas_call) = nullptr;
+};
+
+// A value of config.toml: bool, integer, text, list of texts. Durations are text ("90s") or integers of seconds.
+using FakeValue = std::variant<bool, std::int64_t, std::string, std::vector<std::string>>;
+
+}  // namespace atlas::kit

@@ -1,0 +1,73 @@
+// Every limit has a test that shows it bite: the names in core/base/limits.def are tests of this tree.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "base/limits.h"
+#include "tidy/source_tree.h"
+
+namespace atlas::tidy {
+namespace {
+
+// "Suite.Name" of each TEST, TEST_F, TEST_P and RC_GTEST_PROP below tests/.
+std::set<std::string> test_names() {
+  std::set<std::string> names;
+  for (const SourceFile& file : source_tree()) {
+    if (!file.is_below("tests/") || !file.is_cpp()) continue;
+    for (std::size_t i = 0; i < file.code.size(); ++i) {
+      std::string text = file.code[i];
+      const std::size_t open = text.find('(');
+      if (open == std::string::npos) continue;
+      const std::string macro = text.substr(0, open);
+      if (macro != "TEST" && macro != "TEST_F" && macro != "TEST_P" && macro != "RC_GTEST_PROP") continue;
+      if (text.find(')', open) == std::string::npos && i + 1 < file.code.size()) text += file.code[i + 1];
+      std::string name;
+      for (const char c : text.substr(open + 1, text.find(')', open) - open - 1)) {
+        if (c == ',' && name.find('.') != std::string::npos) break;
+        if (c == ',') name.push_back('.');
+        if (c != ',' && c != ' ') name.push_back(c);
+      }
+      names.insert(name);
+    }
+  }
+  return names;
+}
+
+std::size_t line_of(const SourceFile& table, std::string_view key) {
+  const std::size_t dot = key.find('.');
+  const std::string row = "LIMIT(" + std::string(key.substr(0, dot)) + ", " + std::string(key.substr(dot + 1)) + ",";
+  for (std::size_t i = 0; i < table.lines.size(); ++i) {
+    if (table.lines[i].starts_with(row)) return i + 1;
+  }
+  return 1;
+}
+
+TEST(Limits, EachNamesATestThatShowsItBite) {
+  const SourceFile* table = find_file("core/base/limits.def");
+  ASSERT_NE(table, nullptr);
+  const std::set<std::string> names = test_names();
+  ASSERT_GT(names.size(), 300u) << "so few tests in this tree: the search for them has gone blind";
+  Findings findings;
+  for (const base::Limit& limit : base::all_limits()) {
+    if (names.contains(std::string(limit.test))) continue;
+    findings.add(*table, line_of(*table, limit.key),
+                 std::string(limit.key) + " names the test " + std::string(limit.test) +
+                     ", which is nowhere below tests/; write it, or name the test that shows this limit bite");
+  }
+  EXPECT_NO_FINDINGS(findings);
+}
+
+TEST(Limits, EachIsDescribedOnce) {
+  std::set<std::string_view> keys;
+  for (const base::Limit& limit : base::all_limits()) {
+    EXPECT_TRUE(keys.insert(limit.key).second) << limit.key << " has two rows in core/base/limits.def; remove one";
+    EXPECT_FALSE(limit.unit.empty() || limit.scope.empty() || limit.refusal.empty() || limit.counter.empty())
+        << limit.key << ": every column of its row in core/base/limits.def needs a value";
+    EXPECT_TRUE(limit.doc.ends_with('.')) << limit.key << ": its description is a sentence";
+  }
+  EXPECT_GT(keys.size(), 50u);
+}
+
+}  // namespace
+}  // namespace atlas::tidy
