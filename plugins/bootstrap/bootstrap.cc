@@ -12,6 +12,10 @@ using namespace std::chrono_literals;
 // A zero of the registry's clock that lies well before the first record, so that ages never reach below it.
 constexpr Seconds kClockOffset = 1u << 20;
 
+// What `net registry` shows at most, in bytes of JSON; the result of a command has to fit one line of the control
+// socket.
+constexpr std::size_t kMaxShownBytes = 4u << 20;
+
 class Bootstrap {
  public:
   explicit Bootstrap(atlas::Setup& setup)
@@ -152,13 +156,15 @@ class Bootstrap {
     Filter filter{std::nullopt, call.text("--skill"), call.text("--operator")};
     if (filter.operator_username && filter.operator_username->starts_with('@')) filter.operator_username->erase(0, 1);
     atlas::json::Array rows;
-    registry_.page(filter, Cursor{}, static_cast<std::size_t>(*limit), now(), [&](const Listed& listed) {
-      rows.raw(peer_record_json(listed.record, to_unix(listed.last_seen), listed.connected));
+    const auto more = registry_.page(filter, Cursor{}, static_cast<std::size_t>(*limit), now(), [&](const Listed& it) {
+      const std::string row = peer_record_json(it.record, to_unix(it.last_seen), it.connected);
+      if (rows.bytes() + row.size() >= kMaxShownBytes) return false;
+      rows.raw(row);
       return true;
     });
-    static_cast<void>(
-        call.progress(atlas::concat(registry_.size(), " of at most ", registry_.capacity(), " records, ",
-                                    registry_.skills(), " skills, ", registry_.operators(), " operators")));
+    static_cast<void>(call.progress(atlas::concat(registry_.size(), " of at most ", registry_.capacity(), " records, ",
+                                                  registry_.skills(), " skills, ", registry_.operators(), " operators",
+                                                  more ? "; more match than are shown" : "")));
     static_cast<void>(call.result(rows.str()));
     call.finish();
   }

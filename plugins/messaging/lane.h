@@ -18,16 +18,14 @@ class Lane {
   // A second Error 4001 within 5 minutes of the first, and a third, would be a ban.
   static constexpr atlas::Millis kAfterLimit{200'000};
 
-  bool busy = false;           // one message at a time
-  std::size_t waiting = 0;     // messages of the outbox for this target
-  std::uint32_t absences = 0;  // attempts in a row, of whatever message, that found nobody
+  bool busy = false;        // one message at a time
+  std::size_t waiting = 0;  // messages of the outbox for this target
 
   atlas::Millis ready_at() const {
     return std::max({paced_until_, messages_ - (kBurst - 1) * kPerMessage, away_until_});
   }
 
   void sent(atlas::Millis now, std::size_t bytes) {
-    absences = 0;
     messages_ = std::max(messages_, now) + kPerMessage;
     const auto for_bytes = atlas::Millis(static_cast<std::int64_t>(bytes) * 1'000 / kBytesPerSecond);
     paced_until_ = std::max({paced_until_, now + kGap, now + for_bytes});

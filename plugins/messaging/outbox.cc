@@ -186,8 +186,7 @@ void Outbox::attempted(std::uint64_t number, const std::string& target, const De
 
 void Outbox::wait_on(Waiting& waiting, const Delivery& delivery, Lane& lane) {
   Entry& entry = waiting.entry;
-  if (delivery.away) ++lane.absences;
-  const Millis now = host_.now(), pause = pause_after(std::max(entry.attempts, lane.absences));
+  const Millis now = host_.now(), pause = pause_after(entry.attempts);
   waiting.due = now + pause;
   if (delivery.limited) lane.limited(now);
   if (delivery.away) lane.away(waiting.due);

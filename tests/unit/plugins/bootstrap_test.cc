@@ -600,6 +600,20 @@ TEST_F(Bootstrap, NetRegistryListsRecords) {
   EXPECT_EQ(host.calls.at(host.run_command("registry", {{"--limit", "0"}})).status, ATLAS_E_ARG);
 }
 
+TEST_F(Bootstrap, NetRegistrySaysWhenItLeavesSomethingOut) {
+  host.run();
+  std::vector<std::string> skills;
+  for (int s = 0; s < 32; ++s)
+    skills.push_back(std::string(60, '\x01') + std::to_string(s));  // six times as long in JSON
+  for (int i = 0; i < 400; ++i) send(join(i), {.node_id = node_id(i), .skills = skills});
+  const auto& few = host.calls.at(host.run_command("registry", {{"--limit", "3"}}));
+  EXPECT_THAT(few.progress.at(0), HasSubstr("more match"));
+  const auto& all = host.calls.at(host.run_command("registry", {}));
+  EXPECT_THAT(all.progress.at(0), HasSubstr("more match"));
+  EXPECT_LE(all.result->size(), 4u << 20);
+  EXPECT_GT(all.result->size(), 4'000'000u);
+}
+
 TEST_F(Bootstrap, DeclaresItsKeys) {
   FakeHost describing(atlas_plugin_v1, ATLAS_MODE_DESCRIBE);
   ASSERT_EQ(describing.init(), ATLAS_OK);

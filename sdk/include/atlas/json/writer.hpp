@@ -168,6 +168,7 @@ class Array {
     return *this;
   }
   bool empty() const { return body_.empty(); }
+  std::size_t bytes() const { return body_.size() + 2; }  // of str()
   std::string str() const { return "[" + body_ + "]"; }
 
  private:

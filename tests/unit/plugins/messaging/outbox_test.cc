@@ -326,7 +326,7 @@ TEST_F(OutboxTest, AnAbsentReceiverIsDialledForOneAtATime) {
     host->advance(kSecond);
     for (; !host->dials.empty(); ++dials) unreachable();
   }
-  // As for one message: five pauses up to 160 s, then one dial in at least 225 s.
+  // As for the oldest alone: six growing pauses, then one dial in at least 225 s.
   EXPECT_LE(dials, 22u);
   EXPECT_GE(dials, 10u);
   EXPECT_EQ(host->metric("outbox_messages"), 20);
