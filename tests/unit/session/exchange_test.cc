@@ -13,6 +13,8 @@ thread_local bool counting = false;
 thread_local std::size_t allocations = 0;
 }  // namespace
 
+// GCC 12 sees the free() of an inlined delete and the new that it belongs to as strangers.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(std::size_t size) {
   if (counting) ++allocations;
   if (void* memory = std::malloc(size ? size : 1)) return memory;
