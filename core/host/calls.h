@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "atlas/ext/cli.h"
+#include "base/limits.h"
 #include "base/slots.h"
 #include "host/host.h"
 
@@ -18,7 +19,7 @@ namespace atlas::host {
 
 struct Plugin;
 
-inline constexpr std::size_t kMaxCalls = 256;  // in the node; ATLAS_E_FULL
+inline constexpr std::size_t kMaxCalls = base::limits::plugins_calls;  // in the node; ATLAS_E_FULL
 
 // A command as a plugin registered it.
 struct CommandSpec {

@@ -86,8 +86,10 @@ class CommandOutput {
   virtual void finish(int32_t status, std::string_view error) = 0;  // an atlas_status; exactly once
 };
 
-struct PluginKey {  // one key that a plugin's init asked for: for the reference and `config check`
-  std::string key, type, fallback, bounds, doc;
+struct PluginKey {  // one key that a plugin's init asked for: for the reference and the sample files
+  std::string key, type;
+  std::string fallback;  // in TOML spelling
+  std::string bounds, doc;
 };
 struct PluginRow {
   std::string id, version, summary, file;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "host/host.h"
 
@@ -16,7 +17,7 @@ namespace atlas::host {
 struct Owner;
 class Claims;
 
-inline constexpr std::size_t kMaxMetrics = 256;  // per plugin; ATLAS_E_FULL
+inline constexpr std::size_t kMaxMetrics = base::limits::plugins_metrics;  // per plugin; ATLAS_E_FULL
 
 class Metrics {
  public:

@@ -10,11 +10,12 @@
 #include "atlas/ext/messages.h"
 #include "atlas/ext/peers.h"
 #include "atlas/ext/store.h"
+#include "base/limits.h"
 #include "base/slots.h"
 
 namespace atlas::host {
 
-inline constexpr std::size_t kMaxPending = 65'536;  // per plugin; ATLAS_E_FULL
+inline constexpr std::size_t kMaxPending = base::limits::plugins_pending;  // per plugin; ATLAS_E_FULL
 
 struct Promise {
   enum class Kind : std::uint8_t { kAnswer, kConnected, kDurable } kind = Kind::kAnswer;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "atlas/plugin.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "host/claims.h"
 #include "host/metrics.h"
@@ -126,7 +127,7 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   std::vector<std::unique_ptr<Route>> routes;          // grow only in init
   std::vector<std::unique_ptr<CommandSpec>> commands;  // grow only in init
 
-  base::LogGate log_gate{200, 10 * base::kSecond};
+  base::LogGate log_gate{base::limits::plugins_log_lines, 10 * base::kSecond};
   std::atomic<std::uint64_t> faults{0}, contract_breaks{0}, unanswered{0};
 
  private:

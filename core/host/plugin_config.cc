@@ -118,7 +118,7 @@ std::int64_t PluginConfig::integer(std::string_view key, std::int64_t fallback, 
 std::uint64_t PluginConfig::millis(std::string_view key, std::uint64_t fallback, std::uint64_t min, std::uint64_t max,
                                    std::string_view doc) {
   const std::string bounds = fmt::format("{}..{}", millis_text(min), max == UINT64_MAX ? "" : millis_text(max));
-  declare(key, "duration", millis_text(fallback), bounds, doc);
+  declare(key, "duration", '"' + millis_text(fallback) + '"', bounds, doc);
   const config::Value* value = find(key);
   if (value == nullptr) return fallback;
   std::optional<std::uint64_t> written;

@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "host/network.h"
 
 namespace atlas::host {
 
-inline constexpr base::MonoNs kAnswerTimeout = 10 * base::kSecond;
-inline constexpr std::size_t kMaxOpenReplies = 65'536;  // per plugin; the peer gets Error 5001
+inline constexpr base::MonoNs kAnswerTimeout = base::limits::plugins_answer_timeout * base::kSecond;
+inline constexpr std::size_t kMaxOpenReplies =
+    base::limits::plugins_open_replies;  // per plugin; the peer gets Error 5001
 
 class OpenReplies {
  public:

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "control/server.h"
 #include "host/host.h"
 #include "node/counters.h"
@@ -17,7 +18,7 @@
 namespace atlas::node {
 
 inline constexpr std::size_t kDefaultListedPeers = 1'000;
-inline constexpr std::size_t kMaxListedPeers = 10'000;
+inline constexpr std::size_t kMaxListedPeers = base::limits::node_listed_peers;
 inline constexpr base::MonoNs kConnectTimeout = 30 * base::kSecond;
 
 class Commands {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "host/network.h"
 #include "node/counters.h"
 #include "node/deadlines.h"
@@ -16,8 +17,8 @@
 
 namespace atlas::node {
 
-inline constexpr std::size_t kMaxDials = 1024;       // targets being dialled at once; refusal kFull
-inline constexpr std::size_t kMaxDialWaiters = 256;  // callers waiting for one target; refusal kFull
+inline constexpr std::size_t kMaxDials = base::limits::node_dials;               // at once; refusal kFull
+inline constexpr std::size_t kMaxDialWaiters = base::limits::node_dial_waiters;  // for one target; kFull
 
 // Which attempt of which dial a connection belongs to.
 struct DialTicket {

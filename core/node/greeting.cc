@@ -1,4 +1,7 @@
 // Drives the handshake of section 5 on the first stream of a connection.
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 #include "node/switchboard.h"
 
@@ -16,6 +19,18 @@ base::MonoNs deadline_of(const Greeting& greeting) {
 }
 
 }  // namespace
+
+Greeting::Early* Greeting::find_early(quic::StreamId id) {
+  const auto found = std::ranges::find(early, id, &Early::stream);
+  return found == early.end() ? nullptr : &*found;
+}
+
+void Greeting::give_up_early(quic::StreamId id) {
+  Early* found = find_early(id);
+  if (found == nullptr) return;
+  early_bytes -= std::exchange(found->data, {}).size();
+  found->given_up = true;
+}
 
 void Switchboard::begin_greeting(Link& link) {
   quic::Connection& connection = *link.connection;
@@ -84,13 +99,18 @@ session::Step Switchboard::step_message(Link& link, std::uint8_t type, base::Byt
 
 void Switchboard::early_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
   Greeting& greeting = *link.greeting;
-  if (greeting.early_bytes + data.size() > kMaxEarlyBytes || greeting.early.size() >= setup_.max_streams) {
+  Greeting::Early* early = greeting.find_early(stream);
+  if (early == nullptr && greeting.early.size() < setup_.max_streams) early = &greeting.early.emplace_back(stream);
+  if (early != nullptr && early->given_up) return;
+  if (early == nullptr || greeting.early_bytes + data.size() > kMaxEarlyBytes) {
     counters_.early_streams_refused.add();
+    greeting.give_up_early(stream);
     link.connection->reset(stream, static_cast<std::uint64_t>(wire::Code::kNotVerified));
     return;
   }
   greeting.early_bytes += data.size();
-  greeting.early.push_back({stream, base::Bytes(data.begin(), data.end()), fin});
+  early->data.insert(early->data.end(), data.begin(), data.end());
+  early->fin = fin;
 }
 
 void Switchboard::apply(Link& link, session::Step step) {

@@ -38,12 +38,17 @@ struct Greeting {
   std::variant<session::ListenerHandshake, session::DiallerHandshake> state;
   quic::StreamId stream = -1;  // -1: the peer has not opened it yet
   wire::EnvelopeReader reader{wire::kMaxHandshakePayload};
-  // A dialler can get requests of its new peer before VerifyAck when packets change places: kept, within bounds.
+  // A dialler can get requests of its new peer before VerifyAck when packets change places: kept, within bounds. One
+  // entry a stream, with all that it brought so far.
   struct Early {
+    explicit Early(quic::StreamId id) : stream(id) {}
     quic::StreamId stream;
     base::Bytes data;
-    bool fin;
+    bool fin = false;
+    bool given_up = false;  // refused, or reset by the peer: it still counts as a stream
   };
+  Early* find_early(quic::StreamId id);
+  void give_up_early(quic::StreamId id);
   std::vector<Early> early;
   std::size_t early_bytes = 0;
 };

@@ -5,7 +5,15 @@
 namespace atlas::node {
 
 NetworkPort::NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap)
-    : loop_(loop), table_(table), store_(store), bootstrap_(std::move(bootstrap)) {}
+    : loop_(loop),
+      table_(table),
+      store_(store),
+      bootstrap_(std::move(bootstrap)),
+      alive_(std::make_shared<NetworkPort*>(this)) {}
+
+NetworkPort::~NetworkPort() {
+  *alive_ = nullptr;
+}
 
 void NetworkPort::set_self(host::LivePeer self) {
   const std::lock_guard lock(mutex_);
@@ -24,6 +32,7 @@ void NetworkPort::close() {
     closed_ = true;
     left.swap(waiting_);
   }
+  switchboard_ = nullptr;
   for (auto& order : left) refuse(order, base::Fault::kStopping, "the node is shutting down");
 }
 
@@ -43,7 +52,9 @@ void NetworkPort::queue(Order order) {
     }
   }
   if (wake) {
-    loop_.post([this] { run(); });
+    loop_.post([alive = alive_] {
+      if (*alive != nullptr) (*alive)->run();
+    });
   } else if (std::holds_alternative<Request>(order) || std::holds_alternative<Dial>(order)) {
     // Never called back before the caller returns: the refusal takes the same way as an answer.
     loop_.post([order = std::move(order), fault]() mutable { refuse(order, fault, "the node cannot take more"); });
@@ -74,6 +85,8 @@ void NetworkPort::run() {
 }
 
 void NetworkPort::carry_out(Order& order) {
+  // Closed by an order before this one.
+  if (switchboard_ == nullptr) return refuse(order, base::Fault::kStopping, "the node is shutting down");
   std::visit(
       [this](auto& o) {
         using T = std::decay_t<decltype(o)>;

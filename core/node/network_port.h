@@ -2,26 +2,30 @@
 // wake-up for each batch however many requests are in it.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "base/limits.h"
 #include "host/network.h"
 #include "net/loop.h"
 #include "node/switchboard.h"
 
 namespace atlas::node {
 
-inline constexpr std::size_t kMaxOrders = 65'536;  // waiting for the loop; refusal kFull
+inline constexpr std::size_t kMaxOrders = base::limits::node_orders;  // waiting for the loop; refusal kFull
 
 class NetworkPort final : public host::Network {
  public:
   NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap);
-  // Loop thread; before any order arrives and after the last one was carried out.
+  ~NetworkPort() override;
+  // Loop thread; before any order arrives. The switchboard lives until close().
   void attach(Switchboard& switchboard) { switchboard_ = &switchboard; }
   void set_self(host::LivePeer self);
-  // No order is carried out after this; requests complete with kStopping.
+  // Loop thread. No order reaches the switchboard after this, so it may go before whoever still gives orders; requests
+  // and dials complete with kStopping, the rest is dropped. Once or more.
   void close();
 
   void send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) override;
@@ -87,6 +91,7 @@ class NetworkPort final : public host::Network {
   std::vector<Order> running_;  // loop thread
   bool woken_ = false;
   bool closed_ = false;
+  std::shared_ptr<NetworkPort*> alive_;  // null inside once we are gone; posted work looks
   host::LivePeer self_;
 };
 

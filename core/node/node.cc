@@ -43,6 +43,10 @@ session::LimitSettings limits_of(const config::Config& config) {
 class NodeInstance final : public Node {
  public:
   explicit NodeInstance(NodeSetup setup) : setup_(std::move(setup)), node_id_(setup_.key->node_id()) {}
+  // Roles that are stopped here still answer and cancel, when the switchboard is gone already.
+  ~NodeInstance() override {
+    if (port_) port_->close();
+  }
 
   std::vector<config::Problem> load(std::string& error);
 

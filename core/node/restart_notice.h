@@ -7,15 +7,16 @@
 
 #include <vector>
 
+#include "base/limits.h"
 #include "node/deadlines.h"
 #include "quic/endpoint.h"
 #include "store/store.h"
 
 namespace atlas::node {
 
-inline constexpr std::size_t kNoticesAtOnce = 200;                     // small datagrams in one turn
-inline constexpr base::MonoNs kNoticePause = 20 * base::kMillisecond;  // so 10 000 sessions take a second
-inline constexpr std::int64_t kNoticeAge = 24 * 3600;                  // seconds; older sessions are long over
+inline constexpr std::size_t kNoticesAtOnce = base::limits::node_notices;  // small datagrams in one turn
+inline constexpr base::MonoNs kNoticePause = 20 * base::kMillisecond;      // so 10 000 sessions take a second
+inline constexpr std::int64_t kNoticeAge = 24 * 3600;                      // seconds; older sessions are long over
 
 class RestartNotice final : public net::TimerHeap::Entry {
  public:

@@ -27,8 +27,7 @@ Switchboard::Switchboard(Setup setup)
                 .abandon = [this](DialTicket ticket) { abandon_attempt(ticket); },
                 .mark_failure = [this](const std::string& node_id,
                                        wire::DialFailure failure) { setup_.store->mark_failure(node_id, failure); }}),
-      hash_(*setup_.random),
-      budgets_(0, KeyHash{&hash_}) {
+      budgets_(*setup_.random) {
   policy_.max_clock_drift_s = setup_.max_clock_drift_s;
   policy_.refuse = [this](const session::PeerIdentity& peer) {
     return bans_.check(peer.node_id, setup_.clock->unix_s());
@@ -101,6 +100,8 @@ void Switchboard::on_reset(quic::Connection& connection, quic::StreamId stream, 
     step.close_code = static_cast<std::uint64_t>(wire::DisconnectReason::kProtocolError);
     step.reason = "the peer reset the handshake stream";
     greeting_failed(*link, step, false);
+  } else if (link->phase == Phase::kGreeting && link->greeting) {
+    link->greeting->give_up_early(stream);
   } else if (link->phase == Phase::kSession) {
     host::Answer gone;
     gone.fault = base::Fault::kGone;
@@ -232,7 +233,7 @@ void Switchboard::session_up(Link& link) {
   info->handle = sessions_.emplace(&link);
 
   session->info = info;
-  session->budget = recall(session->peer.key);
+  session->budget = budgets_.take(session->peer.node_id);
   session->established = deadlines_.now();
   link.session = std::move(session);
   link.phase = Phase::kSession;
@@ -254,9 +255,9 @@ void Switchboard::session_up(Link& link) {
   link.handshake_stream = link.greeting->stream;
   link.greeting.reset();
   if (ticket.dial != 0) dialler_.on_session(ticket, info->handle, info->record.node_id);
-  for (const auto& piece : early) {
+  for (const auto& request : early) {
     if (link.phase != Phase::kSession) break;
-    session_data(link, piece.stream, piece.data, piece.fin);
+    if (!request.given_up) session_data(link, request.stream, request.data, request.fin);
   }
 }
 
@@ -297,9 +298,7 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
   counters_.sessions_closed.add();
   log(Level::kInfo, "session", "{} is gone (reason {})", info.record.node_id, static_cast<std::uint32_t>(reason));
 
-  if (!session->budget.idle(setup_.limits, deadlines_.now()) && budgets_.size() < kMaxBudgets) {
-    budgets_.insert_or_assign(session->peer.key, session->budget);
-  }
+  keep_budget(*session);
   for (auto& exchange : session->exchanges) {
     if (auto* answering = std::get_if<std::unique_ptr<Answering>>(&exchange.part)) {
       if ((*answering)->reply != 0) replies_.erase((*answering)->reply);
@@ -319,16 +318,15 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
 }
 
 // A reconnect does not refill a budget: it is kept for as long as it remembers something.
-session::PeerBudget Switchboard::recall(const identity::PublicKey& key) {
-  if (budgets_.size() >= kMaxBudgets / 2) {
-    const base::MonoNs now = deadlines_.now();
-    std::erase_if(budgets_, [&](const auto& entry) { return entry.second.idle(setup_.limits, now); });
+void Switchboard::keep_budget(LiveSession& session) {
+  const base::MonoNs now = deadlines_.now();
+  if (now >= next_budget_sweep_) {
+    next_budget_sweep_ = base::after(now, kBudgetSweep);
+    budgets_.sweep(setup_.limits, now);
   }
-  const auto found = budgets_.find(key);
-  if (found == budgets_.end()) return {};
-  const session::PeerBudget budget = found->second;
-  budgets_.erase(found);
-  return budget;
+  if (!session.budget.idle(setup_.limits, now)) {
+    budgets_.of(session.peer.node_id) = std::move(session.budget);
+  }
 }
 
 void Switchboard::ban(const std::string& node_id, std::int64_t until, const std::string& reason) {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "base/keyed_hash.h"
+#include "base/limits.h"
 #include "base/slots.h"
 #include "config/config.h"
 #include "host/host.h"
@@ -27,9 +27,9 @@
 
 namespace atlas::node {
 
-inline constexpr base::MonoNs kFarewellWait = 500 * base::kMillisecond;  // for the last message's acknowledgement
-inline constexpr std::size_t kMaxEarlyBytes = 65'536;                    // early_bytes; refusal 2001
-inline constexpr std::size_t kMaxBudgets = 65'536;                       // remembered budgets of peers that left
+inline constexpr base::MonoNs kFarewellWait = 500 * base::kMillisecond;        // for the last message's acknowledgement
+inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
+inline constexpr base::MonoNs kBudgetSweep = 60 * base::kSecond;  // between two looks for those that can go
 
 class Switchboard final : public quic::ConnectionEvents {
  public:
@@ -102,7 +102,7 @@ class Switchboard final : public quic::ConnectionEvents {
   void session_down(Link& link, wire::DisconnectReason reason);
   bool settle_duplicate(Link& newcomer, const session::PeerIdentity& peer);
   void remember(Link& link);
-  session::PeerBudget recall(const identity::PublicKey& key);
+  void keep_budget(LiveSession& session);
   base::Result<void> open_attempt(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
   void abandon_attempt(DialTicket ticket);
   void attempt_failed(Link& link, wire::DialFailure failure, const std::string& reason);
@@ -140,18 +140,14 @@ class Switchboard final : public quic::ConnectionEvents {
   session::ListenerPolicy policy_;
   session::BanList bans_;
   Dialler dialler_;
-  base::KeyedHash hash_;
 
   std::unordered_map<Link*, std::unique_ptr<Link>> links_;
   base::Slots<Link*> sessions_;
   base::Slots<PendingReply> replies_;
   std::unordered_map<std::string_view, Link*> by_node_id_;  // views into the sessions
   std::unordered_map<std::uint64_t, std::pair<Link*, quic::StreamId>> asked_by_tag_;
-  struct KeyHash {
-    const base::KeyedHash* hash;
-    std::size_t operator()(const identity::PublicKey& key) const { return (*hash)(key); }
-  };
-  std::unordered_map<identity::PublicKey, session::PeerBudget, KeyHash> budgets_;
+  session::Budgets budgets_;  // of peers that have gone
+  base::MonoNs next_budget_sweep_ = 0;
   base::Bytes scratch_;  // one envelope being written
   std::function<void()> stopped_;
 };

@@ -135,6 +135,16 @@ PeerBudget& Budgets::of(std::string_view node_id) {
   return fresh->budget;
 }
 
+PeerBudget Budgets::take(std::string_view node_id) {
+  const auto known = peers_.find(node_id);
+  if (known == peers_.end()) return {};
+  const ByUse::iterator held = known->second;
+  PeerBudget out = std::move(held->budget);
+  peers_.erase(known);
+  by_use_.erase(held);
+  return out;
+}
+
 void Budgets::sweep(const LimitSettings& settings, base::MonoNs now) {
   for (auto at = by_use_.begin(); at != by_use_.end();) {
     if (!at->budget.idle(settings, now)) {

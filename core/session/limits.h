@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/keyed_hash.h"
+#include "base/limits.h"
 #include "wire/peer_record.h"
 
 namespace atlas::session {
@@ -83,12 +84,14 @@ class PeerBudget {
 // O(1).
 class Budgets {
  public:
-  static constexpr std::size_t kDefaultMost = 100'000;
+  static constexpr std::size_t kDefaultMost = base::limits::session_budgets;
 
   explicit Budgets(base::Random& random, std::size_t most = kDefaultMost)
       : peers_(16, Hash{base::KeyedHash(random)}), most_(most) {}
   // The budget of this peer, a fresh one if it is new. Valid until the next call.
   PeerBudget& of(std::string_view node_id);
+  // Takes this peer's out; a fresh one if it is new.
+  PeerBudget take(std::string_view node_id);
   // Drops what is idle; call every few minutes.
   void sweep(const LimitSettings& settings, base::MonoNs now);
   std::size_t size() const { return peers_.size(); }

@@ -24,8 +24,8 @@ namespace atlas::wire {
 inline constexpr std::size_t kMaxNameBytes = base::limits::wire_name_bytes;
 inline constexpr std::size_t kMaxSkills = base::limits::wire_skills;
 inline constexpr std::size_t kMaxSkillBytes = base::limits::wire_skill_bytes;
-inline constexpr std::size_t kMaxFeatures = 32;  // what is beyond these two is not read
-inline constexpr std::size_t kMaxFeatureBytes = 64;
+inline constexpr std::size_t kMaxFeatures = base::limits::wire_features;  // what is beyond these two is not read
+inline constexpr std::size_t kMaxFeatureBytes = base::limits::wire_feature_bytes;
 inline constexpr std::size_t kChallengeSize = 32;
 inline constexpr std::uint32_t kProtocolVersion = 1;
 

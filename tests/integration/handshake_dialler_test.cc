@@ -179,6 +179,50 @@ TEST_F(DiallerRefusals, RequestThatOvertookVerifyAckIsAnsweredAfterIt) {
   EXPECT_EQ(dialling->exit_code, 0) << dialling->error;
 }
 
+// A large request is many datagrams; what is bounded is its bytes and the streams, not the pieces.
+TEST_F(DiallerRefusals, LargeRequestThatOvertookVerifyAckIsOneOfFewStreams) {
+  node_.kill();
+  node_.config().transport.max_streams_per_conn = 3;
+  node_.start();
+  msgpack::Writer large;
+  large.map(2).text("ts").integer(9).text("x").text(std::string(5'000, 'x'));
+  const auto payload = large.take();
+  peer().on_piece = [&](RawLine& line, quic::StreamId stream) {
+    if (stream != 0 || line.streams[0].envelopes().size() != 1 || early_ >= 0) return;
+    peer().say_more(line, 0, wire::encode(right_ack()), false);
+    early_ = peer().say(line, kPing, payload);
+  };
+  const auto dialling = begin(node_, "connect", {{"target", trap_.text()}});
+  world().run_for(2 * base::kSecond);
+  ASSERT_GE(early_, 0);
+  RawLine& line = peer().accepted(0);
+  EXPECT_FALSE(line.streams[early_].reset) << *line.streams[early_].reset;
+  peer().say_more(line, 0, wire::encode(wire::VerifyAck{true, {}}), true);
+  ASSERT_TRUE(peer().wait_ended(line, early_));
+  ASSERT_EQ(line.streams[early_].envelopes().size(), 1u);
+  EXPECT_EQ(line.streams[early_].envelopes()[0].type, kPong);
+  EXPECT_EQ(dialling->exit_code, 0) << dialling->error;
+  EXPECT_EQ(counter("early_streams_refused"), 0u);
+}
+
+TEST_F(DiallerRefusals, RequestThatThePeerTookBackBeforeVerifyAckIsForgotten) {
+  peer().on_piece = [&](RawLine& line, quic::StreamId stream) {
+    if (stream != 0 || line.streams[0].envelopes().size() != 1 || early_ >= 0) return;
+    peer().say_more(line, 0, wire::encode(right_ack()), false);
+    early_ = peer().say(line, wire::seal(kPing, ping_payload(9)), false);
+  };
+  begin(node_, "connect", {{"target", trap_.text()}});
+  world().run_for(base::kSecond);
+  ASSERT_GE(early_, 0);
+  RawLine& line = peer().accepted(0);
+  line.connection->reset(early_, 0);
+  world().run_for(base::kSecond);
+  peer().say_more(line, 0, wire::encode(wire::VerifyAck{true, {}}), true);
+  ASSERT_TRUE(peer().wait([&] { return sessions() == 1; }));
+  world().run_for(12 * base::kSecond);
+  EXPECT_EQ(counter("exchanges_timed_out"), 0u) << "nobody waits for the rest of it";
+}
+
 TEST_F(DiallerRefusals, WhatOvertakesVerifyAckIsBoundedAndThenReset2001) {
   peer().on_piece = [this](RawLine& line, quic::StreamId stream) {
     if (stream != 0 || line.streams[0].envelopes().size() != 1 || early_ >= 0) return;

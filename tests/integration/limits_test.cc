@@ -50,6 +50,14 @@ class NodeLimits : public NodeTest {
   }
 };
 
+TEST_F(NodeLimits, ListOfPeersIsBounded) {
+  start();
+  EXPECT_EQ(node_.run(world(), "peers", {{"--limit", "10000"}}).exit_code, 0);
+  const auto refused = node_.run(world(), "peers", {{"--limit", "10001"}});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.error.find("1 to 10000"), std::string::npos) << refused.error;
+}
+
 TEST_F(NodeLimits, SixthRequestAtOnceIs4001) {
   start();
   RawLine& line = peer().session(address());

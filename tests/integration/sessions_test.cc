@@ -249,6 +249,19 @@ TEST_F(Session, NodeThatDiedAndCameBackResetsOldConnections) {
   EXPECT_TRUE(peer().greet(peer().dial(address())));
 }
 
+// The role that waits for an answer cancels it when it is stopped, and by then the sessions are gone.
+TEST_F(Session, NodeThatDiesWithARequestUnderWayLeavesNothingBehind) {
+  start([](config::Config& config) { config.plugin_tables["keepalive"]["interval"] = {std::string("1s"), 0, 0}; });
+  kit::RawLine& line = peer().session(address());
+  ASSERT_TRUE(peer().wait([&] { return line.opened_by_peer(true) >= 0; })) << "a ping";
+  node_.kill();
+  world().run_for(20 * base::kSecond);
+  EXPECT_FALSE(node_.is_up());
+  node_.start();
+  peer().session(address());
+  EXPECT_EQ(sessions(), 1u);
+}
+
 TEST_F(Session, ComesUpOverABadLink) {
   start();
   sim::LinkPolicy bad;

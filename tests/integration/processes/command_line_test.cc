@@ -34,6 +34,16 @@ TEST_F(CommandLineTest, EveryProblemOfAConfigIsToldAtOnce) {
   EXPECT_NE(refused.err.find("port"), std::string::npos) << refused.err;
 }
 
+TEST_F(CommandLineTest, ConfigThatInitWritesExplainsTheKeysOfTheRolesAndIsGood) {
+  ASSERT_EQ(node.run({"config", "init", "--role", "agent"}).exit_code, 0);
+  const std::string written = kit::contents(node.root() / "state" / "config.toml");
+  EXPECT_NE(written.find("[plugins.keepalive]"), std::string::npos) << written;
+  EXPECT_NE(written.find("# misses = 3"), std::string::npos) << written;
+  EXPECT_EQ(written.find("[plugins.bootstrap]"), std::string::npos) << "an agent does not enable it";
+  const Finished checked = node.run({"config", "check"});
+  EXPECT_EQ(checked.exit_code, 0) << checked.err;
+}
+
 TEST_F(CommandLineTest, KeyThatNoRoleKnowsIsToldWithItsPlace) {
   const Finished refused = listen_with("[plugins.keepalive]\nintervall = 5\n");
   EXPECT_EQ(refused.exit_code, 3);
@@ -87,7 +97,8 @@ TEST_F(CommandLineTest, WrongOptionIsAUsageError) {
 TEST_F(CommandLineTest, StatusHasItsDocumentedKeys) {
   node.start();
   const auto status = node.run({"net", "status", "--json"}).json();
-  for (const char* key : {"node_id", "listen", "uptime_s", "sessions", "plugins"}) EXPECT_TRUE(status.contains(key)) << key;
+  for (const char* key : {"node_id", "listen", "uptime_s", "sessions", "plugins"})
+    EXPECT_TRUE(status.contains(key)) << key;
   EXPECT_EQ(status["node_id"], node.node_id());
   EXPECT_EQ(status["listen"][0], node.address());
 }

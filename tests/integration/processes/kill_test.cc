@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <charconv>
+
 #include "kit/processes.h"
 
 namespace atlas {
@@ -11,8 +13,13 @@ namespace {
 using kit::NodeProcess;
 
 int loops() {
-  const char* text = getenv("ATLAS_KILL_LOOPS");
-  return text != nullptr ? std::max(1, atoi(text)) : 3;
+  const char* given = getenv("ATLAS_KILL_LOOPS");
+  if (given == nullptr) return 3;
+  const std::string_view text = given;
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), count);
+  if (error == std::errc() && end == text.end() && count > 0) return count;
+  throw std::runtime_error("ATLAS_KILL_LOOPS=" + std::string(text) + ": expected a whole number above 0");
 }
 
 // The text of SQLite's own check; "ok" when the file is sound.
@@ -59,7 +66,8 @@ TEST_F(KillTest, NetworkIsWholeAgainAndNoDatabaseIsDamaged) {
   for (int loop = 0; loop < loops(); ++loop) {
     NodeProcess& victim = *nodes[loop % 3];
     // In the middle: a message is on its way while the victim dies.
-    if (&victim != &alice && alice.run({"net", "send", bob.address(), "message " + std::to_string(loop)}).exit_code == 0) {
+    if (&victim != &alice &&
+        alice.run({"net", "send", bob.address(), "message " + std::to_string(loop)}).exit_code == 0) {
       ++sent;
     }
     victim.kill();
@@ -71,8 +79,9 @@ TEST_F(KillTest, NetworkIsWholeAgainAndNoDatabaseIsDamaged) {
     victim.start();
     ASSERT_TRUE(is_whole()) << "after " << victim.name() << " came back in loop " << loop << "\n" << alice.log();
   }
-  EXPECT_TRUE(kit::eventually(
-      [&] { return bob.run({"net", "inbox", "--limit", "10000", "--json"}).json().size() >= static_cast<std::size_t>(sent); }));
+  EXPECT_TRUE(kit::eventually([&] {
+    return bob.run({"net", "inbox", "--limit", "10000", "--json"}).json().size() >= static_cast<std::size_t>(sent);
+  }));
   EXPECT_EQ(alice.stop(), 0);
   EXPECT_EQ(bob.stop(), 0);
   EXPECT_EQ(bootstrap.stop(), 0);

@@ -72,9 +72,13 @@ std::uint64_t kill_after(const Child& child, std::size_t enough, std::uint64_t l
   return last;
 }
 
+std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
+  const char* set = std::getenv(variable);
+  return set ? std::strtoull(set, nullptr, 10) : otherwise;
+}
+
 std::uint64_t loops() {
-  const char* set = std::getenv("ATLAS_KILL_LOOPS");
-  return set ? std::strtoull(set, nullptr, 10) : 20;
+  return number_of("ATLAS_KILL_LOOPS", 20);
 }
 
 void expect_whole(const std::filesystem::path& file, std::uint64_t last) {
@@ -93,7 +97,7 @@ void expect_whole(const std::filesystem::path& file, std::uint64_t last) {
 TEST(StoreKill, EveryAcknowledgedRowIsThereAndTheFileIsWhole) {
   TempFolder folder;
   const auto file = folder / "peers.db";
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = number_of("ATLAS_KILL_SEED", static_cast<std::uint64_t>(getpid()));
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   std::uint64_t last = 0;

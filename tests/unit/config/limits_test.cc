@@ -34,6 +34,7 @@ TEST(LimitsTable, Session) {
   EXPECT_EQ(session::kMaxReasonBytes, lim::session_reason_bytes);
   EXPECT_EQ(session::OutboundExchange::kMaxMoreAnswers, lim::session_more_answers);
   EXPECT_EQ(session::BanList::kDefaultMost, lim::session_bans);
+  EXPECT_EQ(session::Budgets::kDefaultMost, lim::session_budgets);
   EXPECT_EQ(session::kMaxRelayCandidates, lim::session_relay_candidates);
   EXPECT_EQ(session::kHandshakeTimeout, lim::session_handshake_timeout * kSecond);
   const session::LimitSettings settings;

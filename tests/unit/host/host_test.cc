@@ -1,6 +1,7 @@
 // What the host does for all plugins together: dispatch, events, bounds that span tables.
 #include "host/host.h"
 
+#include "host/metrics.h"
 #include "unit/host/host_fixture.h"
 
 namespace atlas::host::test {
@@ -170,6 +171,21 @@ TEST_F(Host, MetricNamesAreCheckedAndUnique) {
     return ATLAS_OK;
   };
   EXPECT_EQ(load(2).size(), 2u);
+}
+
+TEST_F(Host, MetricsAreBounded) {
+  script.init = [&] {
+    atlas_metric out = 0;
+    for (std::size_t i = 0; i < kMaxMetrics; ++i) {
+      const std::string name = "m" + std::to_string(i);
+      EXPECT_EQ(script.metrics().define(script.host, name.c_str(), ATLAS_METRIC_COUNTER, "", &out), ATLAS_OK) << name;
+    }
+    EXPECT_EQ(script.metrics().define(script.host, "one_more", ATLAS_METRIC_COUNTER, "", &out), ATLAS_E_FULL);
+    return ATLAS_OK;
+  };
+  load();
+  EXPECT_EQ(metric("atlas_plugin0_m255"), 0);
+  EXPECT_EQ(metric("atlas_plugin0_one_more"), -1) << "there is none of that name";
 }
 
 TEST_F(Host, MetricsOfTheHostAreTaken) {

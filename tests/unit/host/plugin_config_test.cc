@@ -118,7 +118,7 @@ TEST_F(PluginConfigTest, KeysDescribeThemselves) {
   EXPECT_EQ(reader.keys()[0].fallback, "10");
   EXPECT_EQ(reader.keys()[0].bounds, "1..100");
   EXPECT_EQ(reader.keys()[0].doc, "Sessions at once.");
-  EXPECT_EQ(reader.keys()[1].fallback, "90s");
+  EXPECT_EQ(reader.keys()[1].fallback, "\"90s\"");
   EXPECT_EQ(reader.keys()[1].bounds, "1s..1h");
   EXPECT_EQ(reader.keys()[2].fallback, "\"north\"");
 }

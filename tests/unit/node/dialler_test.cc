@@ -55,12 +55,12 @@ class DiallerTest : public testing::Test {
   DiallerTest()
       : deadlines(loop),
         dialler(deadlines, counters,
-                {.open =
-                     [this](const DialTarget&, const session::Candidate& candidate, DialTicket ticket) -> base::Result<void> {
-                       opened.push_back({candidate.address.text(), ticket});
-                       if (refuse_open) return base::fail(base::Fault::kUnreachable, "no route");
-                       return {};
-                     },
+                {.open = [this](const DialTarget&, const session::Candidate& candidate,
+                                DialTicket ticket) -> base::Result<void> {
+                   opened.push_back({candidate.address.text(), ticket});
+                   if (refuse_open) return base::fail(base::Fault::kUnreachable, "no route");
+                   return {};
+                 },
                  .abandon = [this](DialTicket ticket) { abandoned.push_back(ticket.attempt); },
                  .mark_failure = [this](const std::string& id, wire::DialFailure failure) { marked[id] = failure; }}) {}
 
@@ -183,6 +183,16 @@ TEST_F(DiallerTest, NumberOfDialsIsBounded) {
   dialler.dial(target({"192.0.2.9:9"}), 30 * base::kSecond, note());
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].fault, base::Fault::kFull);
+}
+
+TEST_F(DiallerTest, WaitersOfOneDialAreBounded) {
+  for (std::size_t i = 0; i < kMaxDialWaiters; ++i) dialler.dial(target({"192.0.2.1:1"}), 30 * base::kSecond, note());
+  EXPECT_TRUE(results.empty());
+  dialler.dial(target({"192.0.2.1:1"}), 30 * base::kSecond, note());
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].fault, base::Fault::kFull);
+  dialler.dial(target({"192.0.2.2:2"}), 30 * base::kSecond, note());
+  EXPECT_EQ(results.size(), 1u) << "another dial has waiters of its own";
 }
 
 TEST_F(DiallerTest, StopAnswersEverybody) {

@@ -223,6 +223,17 @@ TEST(Budgets, CapacityDropsTheLongestUnused) {
   EXPECT_EQ(use("b", kStart + 7), LimitRule::kNone);
 }
 
+TEST(Budgets, TakenOutIsForgottenThere) {
+  base::SeededRandom random(1);
+  const LimitSettings settings;
+  Budgets budgets(random);
+  budgets.of("a").admit(settings, Trust::kUnknown, 9'000'000, kStart);
+  EXPECT_EQ(budgets.take("b").admit(settings, Trust::kUnknown, 9'000'000, kStart), LimitRule::kNone);
+  EXPECT_EQ(budgets.take("a").admit(settings, Trust::kUnknown, 9'000'000, kStart), LimitRule::kPayload);
+  EXPECT_EQ(budgets.size(), 0u);
+  EXPECT_EQ(budgets.take("a").admit(settings, Trust::kUnknown, 9'000'000, kStart), LimitRule::kNone);
+}
+
 TEST(Budgets, SweepDropsWhatIsIdle) {
   base::SeededRandom random(1);
   const LimitSettings settings;

@@ -1,0 +1,69 @@
+// The host's side of the network: bounded, and safe to use until the host itself is gone.
+#include "node/network_port.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "unit/host/host_fixture.h"
+
+namespace atlas::node {
+namespace {
+
+class NetworkPortTest : public testing::Test {
+ protected:
+  NetworkPortTest()
+      : loop(clock), port(std::make_unique<NetworkPort>(loop, table, store, std::vector<std::string>{})) {}
+
+  void request(std::uint64_t tag) {
+    port->request(7, 0x90, {}, base::kSecond, tag,
+                  [this](host::Answer&& answer) { faults.push_back(answer.ok ? base::Fault{} : answer.fault); });
+  }
+  void settle() {
+    while (loop.run_once()) {
+    }
+  }
+
+  host::test::ManualClock clock;
+  host::test::ManualLoop loop;
+  host::test::FakeStore store;
+  SessionTable table;
+  std::unique_ptr<NetworkPort> port;
+  std::vector<base::Fault> faults;
+};
+
+TEST_F(NetworkPortTest, OrdersAreBounded) {
+  for (std::size_t i = 0; i < kMaxOrders; ++i) port->cancel_request(i);
+  request(1);
+  EXPECT_TRUE(faults.empty()) << "nobody is called back before the call returns";
+  settle();
+  EXPECT_EQ(faults, std::vector{base::Fault::kFull});
+}
+
+TEST_F(NetworkPortTest, AfterCloseNothingReachesTheSwitchboard) {
+  request(1);
+  port->reply(1, 0x91, {});
+  port->close();
+  EXPECT_EQ(faults, std::vector{base::Fault::kStopping}) << "what was waiting is refused";
+  // There is no switchboard behind this port: an order that got through would end the test here.
+  port->reply(2, 0x91, {});
+  port->cancel_request(1);
+  port->send(7, 0x90, {});
+  port->disconnect(7, 0, "");
+  request(2);
+  settle();
+  EXPECT_EQ(faults, (std::vector{base::Fault::kStopping, base::Fault::kStopping}));
+  port->close();
+  EXPECT_EQ(faults.size(), 2u);
+}
+
+TEST_F(NetworkPortTest, WhatWasPostedFindsItGone) {
+  port->cancel_request(1);
+  port.reset();
+  settle();
+  EXPECT_TRUE(faults.empty());
+}
+
+}  // namespace
+}  // namespace atlas::node

@@ -1,0 +1,90 @@
+// After a restart the peers of lost sessions are told, a batch at a time.
+#include "node/restart_notice.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "unit/host/host_fixture.h"
+
+namespace atlas::node {
+namespace {
+
+// Notes who was told; does nothing else.
+class ToldEndpoint final : public quic::Endpoint {
+ public:
+  base::Result<void> add_protocol(const quic::Protocol&) override { return {}; }
+  base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override { return bind; }
+  base::Result<quic::Connection*> dial(const quic::DialOptions&) override {
+    return base::fail(base::Fault::kUnreachable, "no dials here");
+  }
+  void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>&) override {
+    told.push_back(remote.text());
+  }
+  void stop_accepting() override {}
+  void close_all(std::uint64_t, std::string_view) override {}
+  const quic::EndpointCounters& counters() const override { return counters_; }
+  net::UdpCounters udp_counters() const override { return {}; }
+
+  std::vector<std::string> told;
+
+ private:
+  quic::EndpointCounters counters_;
+};
+
+class RestartNoticeTest : public testing::Test {
+ protected:
+  static constexpr std::int64_t kNow = 1'700'000'000;
+
+  RestartNoticeTest() : loop(clock), deadlines(loop) {}
+
+  static store::SessionRecord session(std::size_t number, std::int64_t connected_at = kNow - 60) {
+    store::SessionRecord out;
+    out.node_id = "atlas_" + std::to_string(number);
+    out.address = "192.0.2.1:" + std::to_string(number + 1);
+    out.connected_at = connected_at;
+    out.loss_token = base::ByteArray<16>{};
+    return out;
+  }
+  void settle() {
+    while (loop.run_once()) {
+    }
+  }
+
+  host::test::ManualClock clock;
+  host::test::ManualLoop loop;
+  Deadlines deadlines;
+  ToldEndpoint endpoint;
+};
+
+TEST_F(RestartNoticeTest, TellsInBatches) {
+  std::vector<store::SessionRecord> lost;
+  for (std::size_t i = 0; i < 2 * kNoticesAtOnce + 1; ++i) lost.push_back(session(i));
+  RestartNotice notice(endpoint, deadlines, std::move(lost), kNow);
+  settle();
+  EXPECT_EQ(endpoint.told.size(), kNoticesAtOnce);
+  settle();
+  EXPECT_EQ(endpoint.told.size(), kNoticesAtOnce) << "the next batch has to wait";
+  clock.advance(kNoticePause);
+  settle();
+  EXPECT_EQ(endpoint.told.size(), 2 * kNoticesAtOnce);
+  clock.advance(kNoticePause);
+  settle();
+  EXPECT_EQ(endpoint.told.size(), 2 * kNoticesAtOnce + 1);
+  EXPECT_EQ(notice.left(), 0u);
+}
+
+TEST_F(RestartNoticeTest, LeavesOutWhatIsLongOverOrCannotBeTold) {
+  auto without_token = session(1);
+  without_token.loss_token.reset();
+  auto without_address = session(2);
+  without_address.address = "nowhere";
+  const RestartNotice notice(endpoint, deadlines,
+                             {session(0, kNow - kNoticeAge - 1), without_token, without_address, session(3)}, kNow);
+  settle();
+  EXPECT_EQ(endpoint.told, std::vector<std::string>{"192.0.2.1:4"});
+}
+
+}  // namespace
+}  // namespace atlas::node
