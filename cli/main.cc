@@ -52,7 +52,8 @@ int local_command(const Layout& layout, const Invocation& call, bool json, std::
   if (call.path == "id remove-skill") return id_remove_skill(layout, text("skill"), out, err);
   if (call.path == "config check") return config_check(layout, json, plugins, out, err);
   if (call.path == "config show") return config_show(layout, json, out, err);
-  return config_init(layout, text("--role"), call.value("--force").has_value(), out, err);
+  return config_init(layout, text("--role"), call.value("--force").has_value(), out, err,
+                     shipped_plugin_keys(kVersion));
 }
 
 // Whatever the command printed, --json ends as exactly one document: its own, the error, or {"done":true}.

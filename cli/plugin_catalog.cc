@@ -10,6 +10,7 @@
 #include "cli/command_runner.h"
 #include "control/client.h"
 #include "host/host.h"
+#include "host/key_rows.h"
 
 namespace atlas::cli {
 namespace {
@@ -97,6 +98,12 @@ Catalog find_commands(const Layout& layout, const std::string& version) {
 
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version) {
   return Description(config, version).problems;
+}
+
+std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version) {
+  config::Config config;
+  config.plugins.enabled = {"bootstrap", "discovery", "keepalive", "messaging"};
+  return host::key_rows(Description(config, version).host().plugins());
 }
 
 std::string describe_plugins(const config::Config& config, const std::string& version,

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/root.h"
 #include "config/config.h"
+#include "config/reference.h"
 
 namespace atlas::cli {
 
@@ -22,6 +23,8 @@ Catalog find_commands(const Layout& layout, const std::string& version);
 
 // The rest load the plugins here. The config must have loaded without problems.
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version);
+// The keys of the roles that come with atlas, as far as they are installed, for a sample file.
+std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version);
 // The JSON of `atlas plugin list`, and what is wrong.
 std::string describe_plugins(const config::Config& config, const std::string& version,
                              std::vector<config::Problem>& problems);

@@ -103,7 +103,7 @@ TEST_F(PluginFiles, ConfigurationKeysOfEveryKind) {
                           HasSubstr("config.toml:4:1: plugins.keys.name = \"even\": must be odd")));
   std::vector<std::string> keys;
   for (const auto& key : row("keys").keys) keys.push_back(key.key + " " + key.type + " " + key.fallback);
-  EXPECT_THAT(keys, ElementsAre("offer boolean true", "max_sessions integer 64", "limits.idle duration 1m",
+  EXPECT_THAT(keys, ElementsAre("offer boolean true", "max_sessions integer 64", "limits.idle duration \"1m\"",
                                 "name text \"north\"", "regions list of text []"));
 }
 

@@ -23,9 +23,9 @@ int main(int argc, char** argv) {
   app.add_option("--in-flight", options.in_flight, "handshakes or requests at once")->capture_default_str();
   app.add_option("--connections", options.connections, "held connections")->capture_default_str();
   using Mode = nlohmann::json (*)(ServerProcess&, const Options&);
-  const std::pair<const char*, Mode> modes[] = {{"idle", idle},         {"handshakes", handshakes},
-                                                {"register", register_peers}, {"discover", discover},
-                                                {"echo", echo},         {"restart", restart}};
+  const std::pair<const char*, Mode> modes[] = {
+      {"idle", idle}, {"handshakes", handshakes}, {"register", register_peers}, {"discover", discover},
+      {"echo", echo}, {"restart", restart}};
   for (const auto& [name, run] : modes) {
     app.add_subcommand(name)->fallthrough()->add_option("count", options.count)->capture_default_str();
   }
@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
   try {
     const auto address = atlas::net::SocketAddress::parse(target);
     if (!target.empty() && (!address || pid == 0)) throw std::runtime_error("--target is ip:port and needs --pid");
-    ServerProcess server = target.empty() ? ServerProcess::start(atlas, {"bootstrap", "keepalive"})
-                                          : ServerProcess(*address, pid);
+    ServerProcess server =
+        target.empty() ? ServerProcess::start(atlas, {"bootstrap", "keepalive"}) : ServerProcess(*address, pid);
     nlohmann::json out;
     for (const auto& [name, run] : modes) {
       if (!app.got_subcommand(name)) continue;

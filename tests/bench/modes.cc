@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::uint8_t kPing = 0xf0, kPong = 0xf1, kAck = 0x11, kRegister = 0x20, kDiscover = 0x21, kPeers = 0x22;
 
-double seconds(base::MonoNs ns) { return static_cast<double>(ns) / 1e9; }
+double seconds(base::MonoNs ns) {
+  return static_cast<double>(ns) / 1e9;
+}
 
 // CPU of both sides over a stretch of work.
 class Meter {
@@ -50,7 +52,9 @@ json percentiles(std::vector<base::MonoNs>& samples) {
   return {{"p50", at(0.5)}, {"p90", at(0.9)}, {"p99", at(0.99)}, {"max", at(1.0)}};
 }
 
-base::Bytes owned(const msgpack::Writer& out) { return {out.bytes().begin(), out.bytes().end()}; }
+base::Bytes owned(const msgpack::Writer& out) {
+  return {out.bytes().begin(), out.bytes().end()};
+}
 
 base::Bytes ping_payload(const base::Clock& clock) {
   msgpack::Writer out;
@@ -131,7 +135,9 @@ void add_load(json& out, Load& load) {
   out["rtt_us"] = percentiles(load.round_trips);
 }
 
-base::MonoNs span_of(const Options& options) { return static_cast<base::MonoNs>(options.seconds * 1e9); }
+base::MonoNs span_of(const Options& options) {
+  return static_cast<base::MonoNs>(options.seconds * 1e9);
+}
 
 }  // namespace
 
@@ -153,10 +159,11 @@ json idle(ServerProcess& server, const Options& options) {
   std::function<void()> tick = [&] {
     const std::size_t due = options.count / 1000 + 1;
     for (std::size_t i = 0; i < due && sent < options.count; ++i) {
-      swarm.peer(sent++).request(kPing, ping_payload(swarm.clock()), [&](std::uint8_t type, base::ByteView, base::MonoNs) {
-        if (type == kPong) ++answered;
-        if (answered == options.count) swarm.stop();
-      });
+      swarm.peer(sent++).request(kPing, ping_payload(swarm.clock()),
+                                 [&](std::uint8_t type, base::ByteView, base::MonoNs) {
+                                   if (type == kPong) ++answered;
+                                   if (answered == options.count) swarm.stop();
+                                 });
     }
     if (sent < options.count) swarm.after(base::kMillisecond * static_cast<base::MonoNs>(options.seconds), tick);
   };
@@ -234,7 +241,8 @@ json register_peers(ServerProcess& server, const Options& options) {
   swarm.run_for(base::kSecond);
   out["registered"] = registered;
   out["refused"] = refused;
-  out["bytes_per_record"] = static_cast<double>(server.rss_bytes() - before) / static_cast<double>(std::max<std::uint64_t>(registered, 1));
+  out["bytes_per_record"] =
+      static_cast<double>(server.rss_bytes() - before) / static_cast<double>(std::max<std::uint64_t>(registered, 1));
 
   swarm.hooks = {};
   const std::size_t held = std::min(options.connections, options.count);
@@ -267,15 +275,16 @@ json discover(ServerProcess& server, const Options& options) {
   for (const bool by_id : {true, false}) {
     json& row = out[by_id ? "by_node_id" : "by_skill"];
     const Meter meter(server, swarm.clock());
-    auto load = run_load(swarm, options.connections, options.connections, span_of(options), kDiscover, kPeers, [&](Peer&) {
-      msgpack::Writer query;
-      query.map(2);
-      query.text(by_id ? "node_id" : "skill");
-      query.text(by_id ? ids[random.below(ids.size())] : "translate-" + std::to_string(random.below(1000)));
-      query.text("limit");
-      query.integer(1);
-      return owned(query);
-    });
+    auto load =
+        run_load(swarm, options.connections, options.connections, span_of(options), kDiscover, kPeers, [&](Peer&) {
+          msgpack::Writer query;
+          query.map(2);
+          query.text(by_id ? "node_id" : "skill");
+          query.text(by_id ? ids[random.below(ids.size())] : "translate-" + std::to_string(random.below(1000)));
+          query.text("limit");
+          query.integer(1);
+          return owned(query);
+        });
     meter.report(row, load.done, "request");
     add_load(row, load);
   }
@@ -313,9 +322,10 @@ json restart(ServerProcess& server, const Options& options) {
   std::uint64_t failures = 0;
   base::SystemRandom random;
   swarm.hooks.on_ready = [&](Peer& peer) {
-    peer.request(kRegister, register_payload(peer, swarm.clock()), [&](std::uint8_t type, base::ByteView, base::MonoNs) {
-      if (type == kAck && ++back == options.count) swarm.stop();
-    });
+    peer.request(kRegister, register_payload(peer, swarm.clock()),
+                 [&](std::uint8_t type, base::ByteView, base::MonoNs) {
+                   if (type == kAck && ++back == options.count) swarm.stop();
+                 });
   };
   swarm.hooks.on_closed = [&](Peer& peer, const quic::CloseInfo& info) {
     if (info.by != quic::CloseInfo::By::kReset && info.by != quic::CloseInfo::By::kPeer) ++failures;

@@ -9,10 +9,10 @@
 namespace atlas::bench {
 
 struct Options {
-  std::size_t count = 1000;        // connections or records
-  double seconds = 3;              // of steady work
-  std::size_t in_flight = 64;      // handshakes or requests at once
-  std::size_t connections = 64;    // of the many-connections rows
+  std::size_t count = 1000;      // connections or records
+  double seconds = 3;            // of steady work
+  std::size_t in_flight = 64;    // handshakes or requests at once
+  std::size_t connections = 64;  // of the many-connections rows
 };
 
 // C2 and C3: N authenticated idle connections; memory for each, then one keep-alive exchange on each.

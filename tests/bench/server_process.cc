@@ -134,7 +134,8 @@ std::uint64_t ServerProcess::rss_bytes() const {
 std::uint64_t ServerProcess::descriptors() const {
   std::error_code ignored;
   std::uint64_t count = 0;
-  for ([[maybe_unused]] const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd", ignored)) ++count;
+  for ([[maybe_unused]] const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd", ignored))
+    ++count;
   return count;
 }
 

@@ -28,7 +28,7 @@ class ServerProcess {
 
   // Nanoseconds of CPU, all threads, user and system.
   std::uint64_t cpu_ns() const;
-  std::uint64_t rss_bytes() const;      // resident, private and dirty
+  std::uint64_t rss_bytes() const;  // resident, private and dirty
   std::uint64_t descriptors() const;
 
  private:

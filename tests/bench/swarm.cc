@@ -4,8 +4,7 @@
 
 namespace atlas::bench {
 
-Peer::Peer(Swarm& swarm, std::size_t index)
-    : swarm_(swarm), index_(index) {
+Peer::Peer(Swarm& swarm, std::size_t index) : swarm_(swarm), index_(index) {
   swarm.random_.fill(seed_);
 }
 
@@ -103,7 +102,9 @@ bool Swarm::run_for(base::MonoNs span) {
   return !timed_out_;
 }
 
-void Swarm::stop() { loop_.stop(); }
+void Swarm::stop() {
+  loop_.stop();
+}
 
 void Swarm::after(base::MonoNs span, std::function<void()> callback) {
   due_.emplace(clock_.mono_ns() + span, std::move(callback));
@@ -124,8 +125,7 @@ void Swarm::on_connected(quic::Connection& connection) {
   Peer& peer = *static_cast<Peer*>(connection.user);
   session::Self self = self_;
   self.key = peer.key_.get();
-  peer.handshake_ =
-      std::make_unique<session::DiallerHandshake>(self, connection.peer_key(), connection.started());
+  peer.handshake_ = std::make_unique<session::DiallerHandshake>(self, connection.peer_key(), connection.started());
   peer.reader_ = std::make_unique<wire::EnvelopeReader>(wire::kMaxHandshakePayload);
   const auto stream = connection.open_stream();
   if (!stream) return connection.close(3, "no stream");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -17,12 +18,14 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 namespace atlas::kit {
 
-inline std::filesystem::path atlas_program() { return std::filesystem::path(ATLAS_BUILD_DIR) / "atlas"; }
+inline std::filesystem::path atlas_program() {
+  return std::filesystem::path(ATLAS_BUILD_DIR) / "atlas";
+}
 
 struct Finished {
   int exit_code = -1;
@@ -67,10 +70,7 @@ inline bool eventually(const std::function<bool()>& holds, std::chrono::millisec
   const auto deadline = Clock::now() + most;
   while (!holds()) {
     if (Clock::now() > deadline) return false;
-    std::this_thread::yield();
-    // Waiting for another process: poll() on nothing, so that it gets the processor.
-    const timespec pause{0, 10'000'000};
-    nanosleep(&pause, nullptr);
+    poll(nullptr, 0, 10);  // another process is to get on; it has no event that could be waited for
   }
   return true;
 }
@@ -124,8 +124,8 @@ class NodeProcess {
   // `atlas net listen` with these words; returns once it is ready, on the port of last time if there was one.
   void start(std::vector<std::string> words = {}) {
     if (!words.empty()) words_ = std::move(words);
-    std::vector<std::string> all = {atlas_program().string(), "--root", root_.string(), "net", "listen",
-                                    "--port", std::to_string(port_), "--bind", "127.0.0.1"};
+    std::vector<std::string> all = {atlas_program().string(), "--root", root_.string(), "net", "listen", "--port",
+                                    std::to_string(port_),    "--bind", "127.0.0.1"};
     all.insert(all.end(), words_.begin(), words_.end());
     std::filesystem::remove(ready_file());
     pid_ = launch(all, ready_file(), log_file());

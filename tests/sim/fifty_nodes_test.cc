@@ -20,7 +20,8 @@ class FiftyNodes : public testing::Test {
     auto& bootstrap = fleet.add("bootstrap", {"bootstrap", "keepalive"});
     bootstrap.start();
     for (std::size_t i = 0; i < kAgents; ++i) {
-      fleet.add("agent-" + std::to_string(i), {"discovery", "keepalive", "messaging"}, {bootstrap.address().text()}).start();
+      fleet.add("agent-" + std::to_string(i), {"discovery", "keepalive", "messaging"}, {bootstrap.address().text()})
+          .start();
     }
   }
   bool everybody_is_registered() {
@@ -54,9 +55,10 @@ TEST_F(FiftyNodes, BootstrapNodeDiesAndComesBack) {
   fleet[0].kill();
   fleet.world().run_for(30 * base::kSecond);
   fleet[0].start();
-  // The new process tells the peers of the old one, and they come back within their first pause: no silence to wait for.
-  EXPECT_TRUE(fleet.world().run_until([&] { return fleet[0].node().session_count() == kAgents && records() == kAgents; },
-                                      3 * base::kSecond))
+  // The new process tells the peers of the old one, and they come back within their first pause: no silence to wait
+  // for.
+  EXPECT_TRUE(fleet.world().run_until(
+      [&] { return fleet[0].node().session_count() == kAgents && records() == kAgents; }, 3 * base::kSecond))
       << fleet[0].node().session_count() << " sessions, " << records() << " records";
 }
 

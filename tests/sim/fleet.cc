@@ -42,7 +42,9 @@ FleetNode::FleetNode(SimNode& machine, std::filesystem::path home, config::Confi
   key_ = std::make_shared<const identity::NodeKey>(identity::NodeKey::generate(machine_.random()));
 }
 
-FleetNode::~FleetNode() { kill(); }
+FleetNode::~FleetNode() {
+  kill();
+}
 
 void FleetNode::start() {
   machine_.set_up(true);

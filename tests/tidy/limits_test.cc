@@ -1,6 +1,8 @@
 // Every limit has a test that shows it bite: the names in core/base/limits.def are tests of this tree.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <set>
 #include <string>
 
@@ -56,6 +58,50 @@ TEST(Limits, EachNamesATestThatShowsItBite) {
                      ", which is nowhere below tests/; write it, or name the test that shows this limit bite");
   }
   EXPECT_NO_FINDINGS(findings);
+}
+
+bool mentions(const SourceFile& file, std::string_view word) {
+  return std::ranges::any_of(file.lines, [&](const std::string& line) { return has_word(line, word); });
+}
+
+// Where a counter of that name would be: the node's own, or a metric that every plugin or one of them has.
+bool is_counted(std::string_view counter) {
+  constexpr std::string_view kPrefix = "atlas_", kEvery = "<plugin>_";
+  if (!counter.starts_with(kPrefix)) {
+    return std::ranges::any_of(
+        std::initializer_list{"core/node/counters.h", "core/quic/endpoint.h", "core/store/store.h"},
+        [&](std::string_view path) { return find_file(path) != nullptr && mentions(*find_file(path), counter); });
+  }
+  const std::string_view rest = counter.substr(kPrefix.size());
+  if (rest.starts_with(kEvery)) return mentions(*find_file("core/host/plugin.cc"), rest.substr(kEvery.size()));
+  const std::size_t end = rest.find('_');
+  if (end == std::string_view::npos) return false;
+  const std::string folder = "plugins/" + std::string(rest.substr(0, end)) + "/";
+  return std::ranges::any_of(source_tree(), [&](const SourceFile& file) {
+    return file.is_below(folder) && file.is_cpp() && mentions(file, rest.substr(end + 1));
+  });
+}
+
+TEST(Limits, EachNamesACounterThatThereIs) {
+  const SourceFile* table = find_file("core/base/limits.def");
+  ASSERT_NE(table, nullptr);
+  Findings findings;
+  for (const base::Limit& limit : base::all_limits()) {
+    if (limit.counter == "-" || is_counted(limit.counter)) continue;
+    findings.add(*table, line_of(*table, limit.key),
+                 std::string(limit.key) + " names the counter " + std::string(limit.counter) +
+                     ", which nothing counts; name the one that moves, or \"-\"");
+  }
+  EXPECT_NO_FINDINGS(findings);
+}
+
+TEST(Limits, CountersThatNobodyCountsAreFound) {
+  EXPECT_TRUE(is_counted("violations"));
+  EXPECT_FALSE(is_counted("violation"));
+  EXPECT_TRUE(is_counted("atlas_<plugin>_dropped"));
+  EXPECT_FALSE(is_counted("atlas_<plugin>_violations"));
+  EXPECT_TRUE(is_counted("atlas_keepalive_misses"));
+  EXPECT_FALSE(is_counted("atlas_nobody_misses"));
 }
 
 TEST(Limits, EachIsDescribedOnce) {

@@ -31,7 +31,12 @@ typedef struct atlas_cli_arg {
     uint32_t required;
     const char *help;
 } atlas_cli_arg;
-enum { ATLAS_ARG_TEXT = 1, ATLAS_ARG_INTEGER = 2, ATLAS_ARG_FLAG = 3, ATLAS_ARG_REST = 4 /* all that is left, joined */ };
+enum {
+    ATLAS_ARG_TEXT = 1,
+    ATLAS_ARG_INTEGER = 2,
+    ATLAS_ARG_FLAG = 3,
+    ATLAS_ARG_REST = 4 /* all that is left, joined */
+};
 
 typedef struct atlas_cli_command { /* plugin -> host; copied by command() */
     uint32_t struct_size;

@@ -57,7 +57,8 @@ typedef struct atlas_ext_peers {
     /* [any] The live session with a node id; 0 in *out and GONE when there is none. */
     atlas_status (*find)(const atlas_host *host, atlas_text node_id, atlas_peer *out);
     /* [any] which: LIVE for sessions, KNOWN for the rows of the database (newest last_seen first, live ones marked).
-     * each() returns a negative status to end the listing. The database read blocks the calling thread, never the I/O. */
+     * each() returns a negative status to end the listing. The database read blocks the calling thread, never the
+     * I/O. */
     atlas_status (*list)(const atlas_host *host, uint32_t which, void *arg,
                          atlas_status (*each)(void *arg, const atlas_peer_info *info));
     /* [any] Target is "ip:port" or a node id that is known. done runs exactly once on the strand, at once when there
