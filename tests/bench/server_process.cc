@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,7 @@ void ServerProcess::launch() {
   const std::string port = std::to_string(address_.port);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // a tool that fails leaves no server behind
     dup2(out[1], 1);
     close(out[0]);
     close(out[1]);
