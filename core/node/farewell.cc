@@ -52,6 +52,7 @@ void Switchboard::stop(std::function<void()> done) {
 
 void Switchboard::finish_stop_when_empty() {
   if (!stopped_ || !links_.empty()) return;
+  journal_.flush();
   const auto done = std::exchange(stopped_, nullptr);
   done();
 }

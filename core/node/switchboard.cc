@@ -20,6 +20,7 @@ Switchboard::Switchboard(Setup setup)
     : setup_(std::move(setup)),
       deadlines_(*setup_.deadlines),
       counters_(*setup_.counters),
+      journal_(*setup_.store, deadlines_),
       bans_(*setup_.random),
       dialler_(deadlines_, counters_,
                {.open = [this](const DialTarget& target, const session::Candidate& candidate,
@@ -125,7 +126,7 @@ void Switchboard::on_path(quic::Connection& connection) {
   const auto& info = *link->session->info;
   const std::string address = connection.remote().text();
   setup_.table->moved(info.handle, address);
-  setup_.store->put_session(
+  journal_.moved(
       {info.record.node_id, address, info.protocol_v, info.connected_at, info.record.trust, connection.loss_token()});
   host_->peer_event(
       {.what = ATLAS_PEER_PATH, .peer = info.handle, .node_id = info.record.node_id, .dialled = info.dialled});
@@ -241,9 +242,8 @@ void Switchboard::session_up(Link& link) {
   by_node_id_[info->record.node_id] = &link;
   link.connection->mark_verified();
   setup_.table->add(info);
-  setup_.store->put_proved(info->record);
-  setup_.store->put_session(
-      {info->record.node_id, address, info->protocol_v, now_s, info->record.trust, link.connection->loss_token()});
+  journal_.opened(info->record, {info->record.node_id, address, info->protocol_v, now_s, info->record.trust,
+                                 link.connection->loss_token()});
   counters_.sessions_opened.add();
   log(Level::kInfo, "session", "{} is connected from {} ({})", info->record.node_id, address,
       info->dialled ? "dialled" : "accepted");
@@ -289,12 +289,10 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
   const SessionInfo& info = *session->info;
   sessions_.erase(info.handle);
   const auto named = by_node_id_.find(info.record.node_id);
-  if (named != by_node_id_.end() && named->second == &link) {
-    by_node_id_.erase(named);
-    setup_.store->remove_session(info.record.node_id);
-  }
+  const bool ours = named != by_node_id_.end() && named->second == &link;
+  if (ours) by_node_id_.erase(named);
   setup_.table->remove(info.handle);
-  setup_.store->touch(info.record.node_id, info.last_exchange);
+  journal_.closed(info.record.node_id, info.last_exchange, ours);
   counters_.sessions_closed.add();
   log(Level::kInfo, "session", "{} is gone (reason {})", info.record.node_id, static_cast<std::uint32_t>(reason));
 

@@ -21,6 +21,7 @@
 #include "node/deadlines.h"
 #include "node/dialler.h"
 #include "node/link.h"
+#include "node/peer_journal.h"
 #include "quic/endpoint.h"
 #include "session/bans.h"
 #include "store/store.h"
@@ -135,6 +136,7 @@ class Switchboard final : public quic::ConnectionEvents {
   Setup setup_;
   Deadlines& deadlines_;
   NodeCounters& counters_;
+  PeerJournal journal_;
   quic::Endpoint* endpoint_ = nullptr;
   host::Host* host_ = nullptr;
   session::ListenerPolicy policy_;
