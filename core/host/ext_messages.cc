@@ -69,6 +69,7 @@ void queue_answer(Plugin& plugin, std::uint64_t handle, const Answer& answer) {
   item.type = answer.type;
   item.code = answer.error_code;
   item.status = answer.ok ? ATLAS_OK : status_of(answer.fault);
+  item.flag = answer.unchecked;
   const Appended appended =
       plugin.strand.append(item, answer.body, base::as_bytes(answer.error_text), Admission::kCompletion);
   if (appended != Appended::kFull) return;
@@ -76,6 +77,7 @@ void queue_answer(Plugin& plugin, std::uint64_t handle, const Answer& answer) {
   item.status = ATLAS_E_FULL;
   item.type = 0;
   item.code = 0;
+  item.flag = false;
   plugin.strand.append(item, {}, {}, Admission::kCompletion);
 }
 

@@ -185,6 +185,7 @@ Delivered Host::deliver(const Incoming& message) {
   item.a = message.from;
   item.b = message.reply_to;
   item.route = route;
+  item.flag = message.unchecked;
   const Appended appended = route->plugin->strand.append(item, message.payload, {}, Admission::kCounted);
   return appended == Appended::kQueued ? Delivered::kQueued : Delivered::kQueueFull;
 }

@@ -53,6 +53,8 @@ struct Incoming {
   PeerHandle from = 0;
   ReplyHandle reply_to = 0;
   base::ByteView payload;
+  // The payload's structure is still to be checked: on the strand, for a large one takes longer than the I/O thread has.
+  bool unchecked = false;
 };
 enum class Delivered { kQueued, kNoOwner, kQueueFull };
 

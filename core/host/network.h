@@ -36,6 +36,7 @@ struct Answer {
   std::string error_text;
   base::Bytes body;
   std::uint64_t rtt_us = 0;
+  bool unchecked = false;  // the body's structure is still to be checked, on the strand
 };
 using AnswerFn = std::move_only_function<void(Answer&&)>;
 
@@ -63,6 +64,9 @@ class Network {
   virtual void reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) = 0;
   virtual void connect(std::string target, base::MonoNs timeout, ConnectedFn done) = 0;
   virtual void disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
+
+  // A payload that was handed on unchecked turned out malformed: the refusal is counted where all are.
+  virtual void refused_structure() {}
 
   // Snapshots, from a table that the I/O thread keeps up to date under a lock of its own.
   virtual LivePeer self() const = 0;

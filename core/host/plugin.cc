@@ -128,6 +128,11 @@ void Plugin::run_message(const Item& item, base::ByteView body, base::MonoNs now
   const Route& route = *item.route;
   const PeerHandle from = item.a;
   const ReplyHandle network_reply = item.b;
+  if (item.flag && !wire::structure_ok(body)) {
+    services->setup.network->refused_structure();
+    if (network_reply != 0) send_error(network_reply, ATLAS_ERROR_REJECTED, "the payload is malformed");
+    return;
+  }
   atlas_reply_to handle = 0;
   if (network_reply != 0) {
     handle = replies.open(network_reply, from, route.promised, base::after(now, kAnswerTimeout));
@@ -151,6 +156,11 @@ void Plugin::run_answer(const Item& item, base::ByteView body, base::ByteView er
   atlas_answer answer{};
   answer.struct_size = sizeof answer;
   answer.status = item.status;
+  if (item.flag && !wire::structure_ok(body)) {
+    services->setup.network->refused_structure();
+    answer.status = ATLAS_E_INTERNAL;
+    body = {};
+  }
   answer.type = item.type;
   answer.error_code = item.code;
   answer.error_text = text_of(base::as_text(error));

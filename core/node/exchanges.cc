@@ -110,7 +110,9 @@ void Switchboard::asked_data(Link& link, quic::StreamId stream, Asked& asked, ba
       break;
     case What::kAnswer:
       saw_exchange(link);
-      if (!wire::structure_ok(outcome.payload)) {
+      // An Error is small; one that is not says nothing.
+      answer.unchecked = outcome.payload.size() > kCheckedHere && outcome.type != wire::kError;
+      if (!answer.unchecked && !wire::structure_ok(outcome.payload)) {
         answer.fault = base::Fault::kInternal;
         answer.error_text = "the answer is malformed";
       } else {
@@ -153,14 +155,15 @@ void Switchboard::run_request(Link& link, quic::StreamId stream, std::uint8_t ty
     return refuse(link, stream, wire::Code::kRejected, "no role here answers this message type");
   }
   if (!admit(link, stream, payload.size())) return;
-  if (!wire::structure_ok(payload)) {
+  const bool unchecked = payload.size() > kCheckedHere;
+  if (!unchecked && !wire::structure_ok(payload)) {
     counters_.refused_structure.add();
     return refuse(link, stream, wire::Code::kRejected, "the payload is malformed");
   }
   Exchange* exchange = find_exchange(link, stream);
   Answering& answering = *std::get<std::unique_ptr<Answering>>(exchange->part);
   answering.reply = replies_.emplace(PendingReply{&link, stream});
-  const host::Incoming incoming{type, link.session->info->handle, answering.reply, payload};
+  const host::Incoming incoming{type, link.session->info->handle, answering.reply, payload, unchecked};
   switch (host_->deliver(incoming)) {
     case host::Delivered::kQueued:
       return;

@@ -4,11 +4,11 @@
 
 namespace atlas::node {
 
-NetworkPort::NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap)
+NetworkPort::NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, NodeCounters& counters)
     : loop_(loop),
       table_(table),
       store_(store),
-      bootstrap_(std::move(bootstrap)),
+      counters_(counters),
       alive_(std::make_shared<NetworkPort*>(this)) {}
 
 NetworkPort::~NetworkPort() {

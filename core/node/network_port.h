@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxOrders = base::limits::node_orders;  // waiting
 
 class NetworkPort final : public host::Network {
  public:
-  NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, std::vector<std::string> bootstrap);
+  NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, NodeCounters& counters);
   ~NetworkPort() override;
   // Loop thread; before any order arrives. The switchboard lives until close().
   void attach(Switchboard& switchboard) { switchboard_ = &switchboard; }
@@ -35,6 +35,8 @@ class NetworkPort final : public host::Network {
   void reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) override;
   void connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) override;
   void disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
+
+  void refused_structure() override { counters_.refused_structure.add(); }
 
   host::LivePeer self() const override;
   std::optional<host::LivePeer> peer(host::PeerHandle handle) const override { return table_.peer(handle); }
@@ -84,7 +86,7 @@ class NetworkPort final : public host::Network {
   net::Loop& loop_;
   SessionTable& table_;
   store::Store& store_;
-  const std::vector<std::string> bootstrap_;
+  NodeCounters& counters_;
   Switchboard* switchboard_ = nullptr;
   mutable std::mutex mutex_;
   std::vector<Order> waiting_;

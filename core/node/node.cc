@@ -109,7 +109,7 @@ std::vector<config::Problem> NodeInstance::load(std::string& error) {
     return problems;
   }
   store_ = std::move(*opened);
-  port_ = std::make_unique<NetworkPort>(*env.loop, table_, *store_, setup_.config.network.bootstrap);
+  port_ = std::make_unique<NetworkPort>(*env.loop, table_, *store_, counters_);
   host::HostSetup host_setup;
   host_setup.mode = setup_.mode == Mode::kDaemon ? host::Mode::kDaemon : host::Mode::kClient;
   host_setup.version = setup_.version;

@@ -176,6 +176,15 @@ TEST_F(Exchanges, MalformedPayloadIs2003) {
   expect_session_lives();
 }
 
+// A large payload is checked on the role's strand; the peer sees no difference.
+TEST_F(Exchanges, LargeMalformedPayloadIs2003) {
+  base::Bytes payload = {0x82, 0xa1, 'a', 0xdc, 0x7d, 0x00};  // a key twice, 32 000 numbers in between
+  payload.resize(payload.size() + 32'000, 1);
+  payload.insert(payload.end(), {0xa1, 'a', 2});
+  EXPECT_EQ(peer().ask(line(), kPing, payload).error_code(), 2003u);
+  expect_session_lives();
+}
+
 TEST_F(Exchanges, UnknownTypeIs2003AndNoViolation) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(peer().ask(line(), kNobodys, ping_payload()).error_code(), 2003u) << i;

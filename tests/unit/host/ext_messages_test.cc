@@ -55,6 +55,31 @@ TEST_F(Messages, HandlerGetsTheMessageAndReplies) {
   EXPECT_EQ(string_of(network.replies[0].payload), "world");
 }
 
+// The I/O thread leaves the check of a large payload to the strand.
+TEST_F(Messages, UncheckedPayloadsAreCheckedBeforeTheRoleSeesThem) {
+  begin(ATLAS_HANDLE_ANSWERS);
+  int handled = 0;
+  script.handler = [&](const atlas_message&) { return ++handled, ATLAS_OK; };
+  const auto deliver_unchecked = [&](std::string_view body) {
+    host->deliver({.type = 0x90, .from = 7, .reply_to = 55, .payload = base::as_bytes(body), .unchecked = true});
+    settle();
+  };
+  deliver_unchecked("\x82\xa1" "a\x01\xa1" "a\x02");  // a key twice
+  EXPECT_EQ(handled, 0);
+  ASSERT_EQ(network.replies.size(), 1u);
+  EXPECT_EQ(network.replies[0].type, wire::kError);
+  deliver_unchecked("\x81\xa1" "a\x01");
+  EXPECT_EQ(handled, 1);
+
+  ASSERT_EQ(request(), ATLAS_OK);
+  settle();
+  Answer malformed = answer("\x81");
+  malformed.unchecked = true;
+  network.requests[0].done(std::move(malformed));
+  settle();
+  EXPECT_THAT(answers.seen, testing::ElementsAre(testing::StartsWith(std::to_string(ATLAS_E_INTERNAL))));
+}
+
 TEST_F(Messages, NegativeStatusBecomesAnError) {
   begin();
   atlas_status status = ATLAS_E_ARG;

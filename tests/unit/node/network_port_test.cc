@@ -14,7 +14,7 @@ namespace {
 class NetworkPortTest : public testing::Test {
  protected:
   NetworkPortTest()
-      : loop(clock), port(std::make_unique<NetworkPort>(loop, table, store, std::vector<std::string>{})) {}
+      : loop(clock), port(std::make_unique<NetworkPort>(loop, table, store, counters)) {}
 
   void request(std::uint64_t tag) {
     port->request(7, 0x90, {}, base::kSecond, tag,
@@ -29,6 +29,7 @@ class NetworkPortTest : public testing::Test {
   host::test::ManualLoop loop;
   host::test::FakeStore store;
   SessionTable table;
+  NodeCounters counters;
   std::unique_ptr<NetworkPort> port;
   std::vector<base::Fault> faults;
 };
