@@ -5,50 +5,10 @@
 
 #include <map>
 
+#include "unit/node/manual_loop.h"
+
 namespace atlas::node {
 namespace {
-
-class ManualClock final : public base::Clock {
- public:
-  base::MonoNs mono_ns() const override { return now; }
-  std::int64_t unix_ms() const override { return 0; }
-  base::MonoNs now = base::kSecond;
-};
-
-// A loop that is nothing but a clock and one timer.
-class ManualLoop final : public net::Loop {
- public:
-  struct ManualTimer final : net::Timer {
-    ManualTimer(ManualLoop& loop, std::function<void()> callback) : loop(loop), callback(std::move(callback)) {}
-    void arm(base::MonoNs at) override { loop.due = at; }
-    ManualLoop& loop;
-    std::function<void()> callback;
-  };
-  void post(std::move_only_function<void()> task) override { task(); }
-  std::unique_ptr<net::Timer> make_timer(std::function<void()> callback) override {
-    fire = callback;
-    return std::make_unique<ManualTimer>(*this, std::move(callback));
-  }
-  base::Result<std::unique_ptr<net::UdpSocket>> open_udp(const net::SocketAddress&, const net::UdpOptions&,
-                                                         net::UdpEvents) override {
-    return base::fail(base::Fault::kInternal, "no sockets here");
-  }
-  const base::Clock& clock() const override { return time; }
-
-  void advance(base::MonoNs span) {
-    const base::MonoNs end = time.now + span;
-    while (due <= end) {
-      time.now = std::max(time.now, due);
-      due = base::kNever;
-      fire();
-    }
-    time.now = end;
-  }
-
-  ManualClock time;
-  base::MonoNs due = base::kNever;
-  std::function<void()> fire;
-};
 
 class DiallerTest : public testing::Test {
  protected:

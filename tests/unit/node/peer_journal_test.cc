@@ -6,44 +6,13 @@
 
 #include <vector>
 
+#include "unit/node/manual_loop.h"
+
 namespace atlas::node {
 namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-class ManualClock final : public base::Clock {
- public:
-  base::MonoNs mono_ns() const override { return now; }
-  std::int64_t unix_ms() const override { return 0; }
-  base::MonoNs now = base::kSecond;
-};
-
-class ManualLoop final : public net::Loop {
- public:
-  struct ManualTimer final : net::Timer {
-    explicit ManualTimer(ManualLoop& loop) : loop(loop) {}
-    void arm(base::MonoNs at) override { loop.due = at; }
-    ManualLoop& loop;
-  };
-  void post(std::move_only_function<void()> task) override { task(); }
-  std::unique_ptr<net::Timer> make_timer(std::function<void()> callback) override {
-    fire = std::move(callback);
-    return std::make_unique<ManualTimer>(*this);
-  }
-  base::Result<std::unique_ptr<net::UdpSocket>> open_udp(const net::SocketAddress&, const net::UdpOptions&,
-                                                         net::UdpEvents) override {
-    return base::fail(base::Fault::kInternal, "no sockets here");
-  }
-  const base::Clock& clock() const override { return time; }
-  void advance(base::MonoNs span) {
-    time.now += span;
-    if (due <= time.now) fire();
-  }
-  ManualClock time;
-  base::MonoNs due = base::kNever;
-  std::function<void()> fire;
-};
 
 // Writes down what it is asked, in words.
 class NotingStore final : public store::Store {
