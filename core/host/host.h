@@ -53,7 +53,7 @@ struct Incoming {
   PeerHandle from = 0;
   ReplyHandle reply_to = 0;
   base::ByteView payload;
-  // The payload's structure is still to be checked: on the strand, for a large one takes longer than the I/O thread has.
+  // The structure is still to be checked, on the strand: for a large payload it takes longer than the I/O thread has.
   bool unchecked = false;
 };
 enum class Delivered { kQueued, kNoOwner, kQueueFull };
