@@ -25,7 +25,6 @@ class Commands {
  public:
   struct Setup {
     std::string node_id, version;
-    Mode mode = Mode::kDaemon;
     host::Host* host = nullptr;
     NetworkPort* port = nullptr;
     store::Store* store = nullptr;
