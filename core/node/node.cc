@@ -222,7 +222,7 @@ base::Result<void> NodeInstance::start() {
   publish_self();
   commands_ = std::make_unique<Commands>(Commands::Setup{.node_id = node_id_,
                                                          .version = setup_.version,
-                                                                                                            .host = host_.get(),
+                                                         .host = host_.get(),
                                                          .port = port_.get(),
                                                          .store = store_.get(),
                                                          .counters = &counters_,
