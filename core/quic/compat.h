@@ -108,16 +108,21 @@ inline PeerClose peer_close(ngtcp2_conn* conn) {
   return out;
 }
 
-inline std::uint64_t smoothed_rtt(ngtcp2_conn* conn) {
 #if ATLAS_NGTCP2_0
-  ngtcp2_conn_stat stat;
-  ngtcp2_conn_get_conn_stat(conn, &stat);
-  return stat.smoothed_rtt;
+using ConnectionInfo = ngtcp2_conn_stat;
 #else
-  ngtcp2_conn_info info;
-  ngtcp2_conn_get_conn_info(conn, &info);
-  return info.smoothed_rtt;
+using ConnectionInfo = ngtcp2_conn_info;
 #endif
+
+// smoothed_rtt in ns, bytes_in_flight, and more.
+inline ConnectionInfo info_of(ngtcp2_conn* conn) {
+  ConnectionInfo info;
+#if ATLAS_NGTCP2_0
+  ngtcp2_conn_get_conn_stat(conn, &info);
+#else
+  ngtcp2_conn_get_conn_info(conn, &info);
+#endif
+  return info;
 }
 
 // 0.12.1 widens a stream's receive window by itself, too, but then accuses the peer of passing it when packets overtake

@@ -21,6 +21,7 @@ ngtcp2_settings settings_for(Worker& worker, const Protocol& protocol, base::Mon
   settings.max_window = protocol.max_connection_window;
   settings.max_stream_window = ng::kTunesStreamWindows ? protocol.max_stream_window : 0;
   settings.no_pmtud = 0;
+  settings.ack_thresh = 1;  // every packet at once, but see QuicConnection::hold_ack
   settings.rand_ctx.native_handle = &worker.random;
   return settings;
 }
@@ -153,13 +154,20 @@ bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView dat
   const Path path(side_ == Side::kDialler ? bound_ : batch.local, batch.remote);
   ngtcp2_pkt_info info{};
   info.ecn = batch.ecn;
+  const bool first = ++unanswered_datagrams_ == 1;
+  if (first && completed_) was_in_flight_ = ng::info_of(conn_.get()).bytes_in_flight > 0;
+  const bool settled = completed_;
+  guard_.begin_datagram();
   const int result = ngtcp2_conn_read_pkt(conn_.get(), path.get(), &info, datagram.data(), datagram.size(), now);
+  // A second one is acknowledged at once (RFC 9000, section 13.2.2).
+  ack_may_wait_ = first && settled && guard_.ack_may_wait();
   after_library(result);
   return result != NGTCP2_ERR_RETRY;
 }
 
 void QuicConnection::on_expire(base::MonoNs now) {
   if (ending_ != nullptr || ended_) return;
+  ack_may_wait_ = false;
   after_library(ngtcp2_conn_handle_expiry(conn_.get(), now));
   mark_dirty();
 }

@@ -120,6 +120,8 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void say_goodbye(base::MonoNs now);
 
   void carry_out();
+  void return_streams();
+  void hold_ack(base::MonoNs now);
   void send(base::MonoNs now);
   void park();
   ngtcp2_ssize write_packet(base::MonoNs now);
@@ -146,11 +148,16 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   std::vector<std::unique_ptr<Stream>> streams_;  // by id
   WorkList work_;
   std::size_t unacknowledged_ = 0;
+  std::uint32_t streams_over_ = 0;        // of the peer's, which it has not been told of
   std::vector<ServerId> ids_;             // in worker_.ids
   std::vector<ResetToken> reset_tokens_;  // in worker_.reset_tokens
   FirstId first_id_{};                    // in worker_.first_ids until the handshake is over
   std::uint64_t bytes_sent_ = 0, bytes_received_ = 0;
   base::MonoNs keep_alive_ = 0;
+
+  std::uint32_t unanswered_datagrams_ = 0;  // received since something was last sent
+  bool ack_may_wait_ = false;               // what came asks for nothing but an acknowledgement, and that not at once
+  bool was_in_flight_ = false;              // something of ours, when the first of them came
 
   bool dirty_ = false;
   bool has_key_ = false;

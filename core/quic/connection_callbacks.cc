@@ -94,7 +94,7 @@ struct Callbacks {
   static int stream_close(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t id, std::uint64_t, void* user,
                           void* stream_user) {
     QuicConnection& connection = self(user);
-    if (ngtcp2_conn_is_local_stream(conn, id) == 0) ngtcp2_conn_extend_max_streams_bidi(conn, 1);
+    if (ngtcp2_conn_is_local_stream(conn, id) == 0) ++connection.streams_over_;
     Stream* stream = stream_of(connection, id, stream_user);
     if (stream == nullptr) return 0;
     // What was delivered and never consumed must not stay charged to the connection.

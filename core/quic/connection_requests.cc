@@ -107,7 +107,7 @@ std::optional<base::ByteArray<16>> QuicConnection::loss_token() const {
 
 ConnectionStats QuicConnection::stats() const {
   ConnectionStats out;
-  if (conn_ != nullptr) out.smoothed_rtt = ng::smoothed_rtt(conn_.get());
+  if (conn_ != nullptr) out.smoothed_rtt = ng::info_of(conn_.get()).smoothed_rtt;
   out.bytes_sent = bytes_sent_;
   out.bytes_received = bytes_received_;
   out.streams = streams_.size();

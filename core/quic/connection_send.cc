@@ -13,9 +13,20 @@ void QuicConnection::flush(base::MonoNs now) {
     carry_out();
     tell_events();
   }
-  if (ending_ == nullptr) send(now);
+  if (ending_ == nullptr) {
+    if (ack_may_wait_ && work_.empty()) return hold_ack(now);
+    send(now);
+  }
   if (ending_ != nullptr) return end(now);
   arm(now);
+}
+
+// Nothing leaves but an acknowledgement, and an answer that takes it along is probably on its way. The library would
+// send it after an eighth of the round trip and alone; it is told to acknowledge every packet (ack_thresh in
+// connection.cc), and when that happens is decided here.
+void QuicConnection::hold_ack(base::MonoNs now) {
+  const base::MonoNs tick = was_in_flight_ ? kTick : kQuietTick;
+  worker_.timers.set(*this, base::saturating_mul<base::MonoNs>(now / tick + 1, tick));
 }
 
 // Nothing can leave now: wait for the socket, and keep the clock going.
@@ -47,9 +58,20 @@ void QuicConnection::carry_out() {
     }
     if (!stream->has_work()) work_.remove(*stream);
   }
+  return_streams();
+}
+
+// The peer may open a stream for each that is over. Telling it costs a packet and its acknowledgement, so that waits
+// for a packet that goes anyway, or until half of what the peer may have open is used up.
+void QuicConnection::return_streams() {
+  if (streams_over_ == 0 || (work_.empty() && streams_over_ < (offer_->protocol.max_streams + 1) / 2)) return;
+  ngtcp2_conn_extend_max_streams_bidi(conn_.get(), std::exchange(streams_over_, 0));
+  ack_may_wait_ = false;
 }
 
 void QuicConnection::send(base::MonoNs now) {
+  unanswered_datagrams_ = 0;
+  ack_may_wait_ = false;
   const std::size_t quantum = ngtcp2_conn_get_send_quantum(conn_.get());
   std::size_t sent = 0;
   ngtcp2_ssize written = 0;

@@ -142,6 +142,11 @@ bool FrameGuard::walk(base::ByteView frames, std::uint64_t packet_number, bool& 
   while (!reader.at_end()) {
     std::uint64_t type;
     if (!reader.varint(type)) return false;
+    // RFC 9000, section 13.2.
+    const bool silent =
+        type == kPadding || type == kAck || type == kAckEcn || type == kCloseTransport || type == kCloseApplication;
+    asks_ = asks_ || !silent;
+    urgent_ = urgent_ || type == kPathChallenge;
     if (type == kNewConnectionId) {
       std::uint64_t sequence, retire_prior_to;
       if (!reader.varint(sequence) || !reader.varint(retire_prior_to)) return false;

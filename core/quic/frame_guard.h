@@ -22,6 +22,9 @@ class FrameGuard {
   static constexpr unsigned kMostPathChallenges = 8;
 
   Verdict check(base::ByteView frames, std::uint64_t packet_number);
+  // Between these two: whether the datagram's packets ask for an acknowledgement, and for nothing more urgent.
+  void begin_datagram() { asks_ = urgent_ = false; }
+  bool ack_may_wait() const { return asks_ && !urgent_; }
   // Once true it stays so; the connection is to be closed.
   bool refused() const { return refused_; }
 
@@ -31,6 +34,8 @@ class FrameGuard {
   std::uint64_t retire_prior_to_ = 0;  // the largest seen
   std::uint64_t raised_in_ = 0;        // number of the packet that it was seen in
   bool refused_ = false;
+  bool asks_ = false;    // there was a frame that is to be acknowledged
+  bool urgent_ = false;  // there was a probe of a path
 };
 
 }  // namespace atlas::quic

@@ -23,6 +23,10 @@ class QuicConnection;
 
 // Timers are rounded up to this, so that connections with near deadlines share a wake-up.
 inline constexpr base::MonoNs kTick = base::kMillisecond;
+// An acknowledgement waits until the end of a tick for something that takes it along: of a short one while data of ours
+// is in flight, for the packet may tell of a loss; else of a long one. The peer allows 25 ms (RFC 9000, section 18.2,
+// max_ack_delay).
+inline constexpr base::MonoNs kQuietTick = 10 * base::kMillisecond;
 
 // A protocol of the endpoint with what was made of it.
 struct Offer {

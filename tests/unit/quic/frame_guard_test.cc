@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/random.h"
 
 namespace atlas::quic {
@@ -62,6 +64,21 @@ TEST(FrameGuard, PassesWhatHonestPeersSend) {
   EXPECT_EQ(guard.check(all + base::Bytes{0x0d, 4, 9, 'r', 'e', 's', 't'}, 4), Verdict::kPass);
   EXPECT_EQ(guard.check({}, 5), Verdict::kPass);
   EXPECT_FALSE(guard.refused());
+}
+
+// RFC 9000, section 13.2: ACK, PADDING and CONNECTION_CLOSE ask for no acknowledgement.
+TEST(FrameGuard, TellsWhatMayWaitForItsAcknowledgement) {
+  const std::vector<std::uint8_t> silent = {0x00, 0x02, 0x03, 0x1c, 0x1d}, urgent = {0x1a};
+  const auto is_in = [](const auto& types, std::uint8_t type) { return std::ranges::find(types, type) != types.end(); };
+  FrameGuard guard;
+  for (const base::Bytes& frame : kFrames) {
+    guard.begin_datagram();
+    EXPECT_FALSE(guard.ack_may_wait());
+    guard.check(frame, 1);
+    EXPECT_EQ(guard.ack_may_wait(), !is_in(silent, frame[0]) && !is_in(urgent, frame[0])) << int{frame[0]};
+    guard.check(base::Bytes{0x01}, 2);
+    EXPECT_EQ(guard.ack_may_wait(), !is_in(urgent, frame[0])) << "with a PING behind " << int{frame[0]};
+  }
 }
 
 TEST(FrameGuard, RefusesEveryTruncation) {
