@@ -65,6 +65,10 @@ class Network {
   virtual void connect(std::string target, base::MonoNs timeout, ConnectedFn done) = 0;
   virtual void disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
 
+  // What strands asked for so far must not wait any longer; called once after many calls above. An implementation that
+  // acts at once needs none.
+  virtual void hand_over() {}
+
   // A payload that was handed on unchecked turned out malformed: the refusal is counted where all are.
   virtual void refused_structure() {}
 

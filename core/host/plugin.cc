@@ -221,6 +221,10 @@ void Plugin::discard(const Item& item) {
   }
 }
 
+void Plugin::settle() {
+  if (services->setup.network != nullptr) services->setup.network->hand_over();
+}
+
 void Plugin::overrun(const Item& item, base::MonoNs took, bool hard) {
   const std::uint64_t ms = took / base::kMillisecond;
   if (hard) {

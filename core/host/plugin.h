@@ -82,6 +82,7 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   // --- StrandSink (plugin.cc) ---
   void run(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs now) override;
   void discard(const Item& item) override;
+  void settle() override;
   void overrun(const Item& item, base::MonoNs took, bool hard) override;
 
   // --- for the tables ---

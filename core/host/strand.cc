@@ -11,6 +11,11 @@ constexpr std::size_t kTurnItems = 512;
 constexpr std::size_t kKeptBytes = 1 << 20;
 constexpr std::size_t kKeptItems = 8192;
 
+// Callbacks of one turn share a settle() for so long.
+constexpr base::MonoNs kSettleAfter = 200 * base::kMicrosecond;
+
+thread_local bool t_in_turn = false;
+
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
 }  // namespace
@@ -122,8 +127,19 @@ std::size_t Strand::run_batch(std::size_t most) {
   while (ran < most && cursor_ < batch_.items.size() && !closed_) {
     ++ran;
     run_one(batch_.items[cursor_++]);
+    if (unsettled_since_ != base::kNever && base::saturating_sub(now_, unsettled_since_) >= kSettleAfter) settle();
   }
+  settle();
   return ran;
+}
+
+void Strand::settle() {
+  unsettled_since_ = base::kNever;
+  sink_.settle();
+}
+
+bool Strand::in_turn() {
+  return t_in_turn;
 }
 
 void Strand::run_one(const Item& item) {
@@ -134,8 +150,11 @@ void Strand::run_one(const Item& item) {
   if (item.kind == ItemKind::kPeerEvent) queued_events_.fetch_sub(1, kRelaxed);
   const std::uint64_t size = std::uint64_t{item.first_size} + item.second_size;
   if (size != 0) queued_bytes_.fetch_sub(size, kRelaxed);
+  if (unsettled_since_ == base::kNever) unsettled_since_ = began;
+  const bool outer = std::exchange(t_in_turn, item.budgeted);
   sink_.run(item, bytes.subspan(item.offset, item.first_size),
             bytes.subspan(item.offset + item.first_size, item.second_size), began);
+  t_in_turn = outer;
   now_ = clock_->mono_ns();
   const base::MonoNs took = base::saturating_sub(now_, began);
   callbacks_.fetch_add(1, kRelaxed);

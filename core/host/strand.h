@@ -54,6 +54,9 @@ class StrandSink {
   virtual void run(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs now) = 0;
   // The item was queued when the strand closed.
   virtual void discard(const Item& item) = 0;
+  // Nothing more runs for now, or a while has passed: what the callbacks asked of others is to be handed on. Comes soon
+  // after every callback during which in_turn() holds.
+  virtual void settle() = 0;
   // A budgeted callback took longer than the soft budget, or than the hard one.
   virtual void overrun(const Item& item, base::MonoNs took, bool hard) = 0;
 };
@@ -102,6 +105,8 @@ class Strand {
   void seize();
 
   StrandCounters counters() const;
+  // Whether this thread is inside a budgeted callback of some strand, so that a settle() follows soon.
+  static bool in_turn();
 
  private:
   struct Batch {
@@ -115,6 +120,7 @@ class Strand {
   bool next_batch();                        // false: nothing to run, the strand is idle
   std::size_t run_batch(std::size_t most);  // how many items ran
   void run_one(const Item& item);
+  void settle();
   void schedule();
   static bool counts(ItemKind kind) { return kind == ItemKind::kMessage || kind == ItemKind::kPost; }
 
@@ -137,6 +143,7 @@ class Strand {
   Batch leftover_;          // what incoming_ held at close()
   std::vector<StrandTask>* tasks_of_run_ = nullptr;
   base::MonoNs now_ = 0;
+  base::MonoNs unsettled_since_ = base::kNever;
 
   std::atomic<std::uint64_t> queued_messages_{0}, queued_bytes_{0}, queued_events_{0};
   std::atomic<std::uint64_t> callbacks_{0}, callback_ns_{0}, slow_{0}, dropped_{0};

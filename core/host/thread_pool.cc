@@ -31,11 +31,28 @@ bool ThreadPool::claim_wake() {
 }
 
 void ThreadPool::run(std::move_only_function<void()> task) {
+  const bool gathering = gathering_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
     ++counters_.tasks;
+    wake = !gathering && claim_wake();
+  }
+  if (gathering) gathered_.store(true, std::memory_order_relaxed);
+  if (wake) awake_.notify_one();
+}
+
+void ThreadPool::gather(bool on) {
+  gathering_ = on ? std::this_thread::get_id() : std::thread::id{};
+  if (!on) release();
+}
+
+void ThreadPool::release() {
+  if (!gathered_.exchange(false, std::memory_order_relaxed)) return;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
     wake = claim_wake();
   }
   if (wake) awake_.notify_one();
@@ -68,6 +85,11 @@ void ThreadPool::work() {
       ++looking_;
     }
   }
+}
+
+bool ThreadPool::idle() const {
+  const std::lock_guard lock(mutex_);
+  return tasks_.empty() && sleeping_ == workers_.size();
 }
 
 PoolCounters ThreadPool::counters() const {

@@ -2,7 +2,8 @@
 //
 // run() may be called on any thread and never blocks. The queue holds one task for each strand that has work, so it is
 // as long as there are plugins. A wake-up costs a system call, so a sleeping worker is woken only when no other one is
-// awake and looking for work; a worker that finds more than one task wakes the next.
+// awake and looking for work; a worker that finds more than one task wakes the next. A thread that hands over many
+// tasks in one go, as the event loop does in a turn, may gather: its tasks wake nobody until release().
 #pragma once
 
 #include <atomic>
@@ -30,7 +31,13 @@ class ThreadPool final : public base::Executor {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   void run(std::move_only_function<void()> task) override;
+  // From now on tasks of the calling thread wait for its release(), unless a worker that is awake finds them. One
+  // thread at a time; with `on` false nobody gathers.
+  void gather(bool on);
+  void release();
   PoolCounters counters() const;
+  // Nothing runs, nothing waits, and every worker sleeps.
+  bool idle() const;
 
  private:
   void work();
@@ -43,6 +50,8 @@ class ThreadPool final : public base::Executor {
   std::uint32_t sleeping_ = 0;  // workers that nobody has woken yet
   std::uint32_t wakes_due_ = 0;
   bool closing_ = false;
+  std::atomic<std::thread::id> gathering_{};
+  std::atomic<bool> gathered_{false};  // written by the gathering thread
   PoolCounters counters_;
   std::vector<std::thread> workers_;
 };

@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace atlas::host {
+namespace {
+
+// Orders that wait for the next wake-up at most.
+constexpr std::size_t kMostWaiting = 256;
+
+}  // namespace
 
 void Alarm::on_expire(base::MonoNs now) {
   const std::shared_ptr<Alarm> self = held_;
@@ -16,23 +22,31 @@ void TimerDriver::arm(std::shared_ptr<Alarm> alarm, base::MonoNs at) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     orders_.push_back({std::move(alarm), at});
-    if (orders_.size() > 1) return;
+    if (at >= aimed_at_ && orders_.size() < kMostWaiting) return;
+    if (std::exchange(posted_, true)) return;
   }
   loop_->post([self = shared_from_this()] { self->carry_out(); });
 }
 
 void TimerDriver::carry_out() {
-  std::vector<Order> orders;
   {
     const std::lock_guard lock(mutex_);
+    posted_ = false;
     if (closed_) return;
-    orders.swap(orders_);
   }
   if (!timer_) {
     timer_ = loop_->make_timer([this] { wake(); });
   }
-  for (const Order& order : orders) set(order.alarm, order.at);
   aim();
+}
+
+void TimerDriver::take_orders() {
+  std::vector<Order> orders;
+  {
+    const std::lock_guard lock(mutex_);
+    orders.swap(orders_);
+  }
+  for (const Order& order : orders) set(order.alarm, order.at);
 }
 
 void TimerDriver::set(const std::shared_ptr<Alarm>& alarm, base::MonoNs at) {
@@ -61,16 +75,28 @@ void TimerDriver::let_go(Alarm& alarm) {
 }
 
 void TimerDriver::wake() {
-  aimed_at_ = base::kNever;
+  {
+    const std::lock_guard lock(mutex_);
+    aimed_at_ = base::kNever;  // whatever is armed from here on posts
+  }
+  take_orders();
   heap_.run(loop_->clock().mono_ns());
   aim();
 }
 
 void TimerDriver::aim() {
-  const base::MonoNs next = heap_.next();
-  if (next == aimed_at_) return;
-  aimed_at_ = next;
-  timer_->arm(next);
+  for (;;) {
+    take_orders();
+    const base::MonoNs next = heap_.next();
+    {
+      // An order that came in between may be earlier.
+      const std::lock_guard lock(mutex_);
+      if (!orders_.empty()) continue;
+      if (next == aimed_at_) return;
+      aimed_at_ = next;
+    }
+    return timer_->arm(next);
+  }
 }
 
 void TimerDriver::close_later(std::move_only_function<void()> done) {

@@ -1,7 +1,8 @@
 // All timers of all plugins behind one timer of the loop.
 //
-// arm(), disarm() and close_later(): any thread. Orders gather under a mutex and cross to the loop in one post. Alarms
-// ring on the loop's thread. close() runs there too, or where the loop does not run any more.
+// arm(), disarm() and close_later(): any thread. Orders gather under a mutex and cross to the loop in one post; one
+// that changes nothing before the next wake-up waits for that, for most timers of a busy node are far away. Alarms ring
+// on the loop's thread. close() runs there too, or where the loop does not run any more.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +54,7 @@ class TimerDriver : public std::enable_shared_from_this<TimerDriver> {
     base::MonoNs at;
   };
   void carry_out();
+  void take_orders();
   void set(const std::shared_ptr<Alarm>& alarm, base::MonoNs at);
   void hold(const std::shared_ptr<Alarm>& alarm);
   void let_go(Alarm& alarm);
@@ -61,13 +63,14 @@ class TimerDriver : public std::enable_shared_from_this<TimerDriver> {
 
   net::Loop* const loop_;
   std::mutex mutex_;
-  std::vector<Order> orders_;  // guarded by mutex_; a post is under way while there are any
-  bool closed_ = false;        // guarded by mutex_
+  std::vector<Order> orders_;             // guarded by mutex_
+  bool posted_ = false;                   // carry_out() is on its way; guarded by mutex_
+  base::MonoNs aimed_at_ = base::kNever;  // the next wake-up; written by the loop's thread under mutex_
+  bool closed_ = false;                   // guarded by mutex_
 
   // Loop thread.
   net::TimerHeap heap_;
   std::unique_ptr<net::Timer> timer_;
-  base::MonoNs aimed_at_ = base::kNever;
   Alarm* first_ = nullptr;  // the armed ones, for close()
 };
 

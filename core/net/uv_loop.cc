@@ -44,6 +44,8 @@ struct UvLoop::State : OpenLoop {
 
   explicit State(const base::Clock& with) : clock(with), timers(loop, with) {
     uv_idle_init(&loop, &turn_again);
+    uv_prepare_init(&loop, &turn_end);
+    turn_end.data = this;
     turn_again.data = this;
     wake_up.data = this;
     if (const int error =
@@ -57,6 +59,7 @@ struct UvLoop::State : OpenLoop {
   void close(bool with_wake_up) {
     timers.close();
     uv_close(as_handle(&turn_again), nullptr);
+    uv_close(as_handle(&turn_end), nullptr);
     if (with_wake_up) uv_close(as_handle(&wake_up), nullptr);
     for (const auto& signal : signals) uv_close(as_handle(&signal->handle), nullptr);
     // Closing is asynchronous: sockets that were destroyed just now still have handles here. One round is enough unless
@@ -119,6 +122,8 @@ struct UvLoop::State : OpenLoop {
   LoopTimers timers;
   UdpReceiver receiver;
   uv_idle_t turn_again{};
+  uv_prepare_t turn_end{};
+  std::function<void()> on_turn_end;
   uv_async_t wake_up{};
   std::vector<std::unique_ptr<Signal>> signals;
   std::atomic<bool> stopping{false};
@@ -166,6 +171,13 @@ void UvLoop::on_signal(int signal_number, std::function<void()> callback) {
     base::log(base::Level::kError, "net", "signal {} cannot be watched: {}", signal_number, uv_strerror(error));
   }
   state_->signals.push_back(std::move(signal));
+}
+
+void UvLoop::before_sleep(std::function<void()> callback) {
+  uv_prepare_stop(&state_->turn_end);
+  state_->on_turn_end = std::move(callback);
+  if (!state_->on_turn_end) return;
+  uv_prepare_start(&state_->turn_end, [](uv_prepare_t* handle) { static_cast<State*>(handle->data)->on_turn_end(); });
 }
 
 void UvLoop::run() {

@@ -22,6 +22,9 @@ class UvLoop final : public Loop {
 
   // Calls back on the loop for SIGINT, SIGTERM, SIGHUP, until the loop is destroyed.
   void on_signal(int signal_number, std::function<void()> callback);
+  // Calls back at the end of every turn, before the loop waits for the next event; one callback, not to be changed
+  // from within it, null for none.
+  void before_sleep(std::function<void()> callback);
   // Until stop(); every socket and timer made here must be gone before the loop is destroyed. May be called again.
   void run();
   // Any thread. Tasks posted before it still run; later ones wait for the next run(), or are destroyed with the loop.

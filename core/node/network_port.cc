@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
+#include "host/strand.h"
+
 namespace atlas::node {
 
 NetworkPort::NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, NodeCounters& counters)
-    : loop_(loop),
-      table_(table),
-      store_(store),
-      counters_(counters),
-      alive_(std::make_shared<NetworkPort*>(this)) {}
+    : loop_(loop), table_(table), store_(store), counters_(counters), alive_(std::make_shared<NetworkPort*>(this)) {}
 
 NetworkPort::~NetworkPort() {
   *alive_ = nullptr;
@@ -37,7 +35,7 @@ void NetworkPort::close() {
 }
 
 void NetworkPort::queue(Order order) {
-  bool wake = false;
+  bool wakes = false;
   base::Fault fault{};
   {
     const std::lock_guard lock(mutex_);
@@ -47,18 +45,35 @@ void NetworkPort::queue(Order order) {
       fault = base::Fault::kFull;
     } else {
       waiting_.push_back(std::move(order));
-      wake = !std::exchange(woken_, true);
-      if (!wake) return;
+      // The end of the strand's turn hands it over, with all else that the turn asks for.
+      const bool held = host::Strand::in_turn();
+      if (held) held_.store(true, std::memory_order_relaxed);
+      wakes = !held && !std::exchange(woken_, true);
+      if (!wakes) return;
     }
   }
-  if (wake) {
-    loop_.post([alive = alive_] {
-      if (*alive != nullptr) (*alive)->run();
-    });
+  if (wakes) {
+    wake();
   } else if (std::holds_alternative<Request>(order) || std::holds_alternative<Dial>(order)) {
     // Never called back before the caller returns: the refusal takes the same way as an answer.
     loop_.post([order = std::move(order), fault]() mutable { refuse(order, fault, "the node cannot take more"); });
   }
+}
+
+void NetworkPort::wake() {
+  loop_.post([alive = alive_] {
+    if (*alive != nullptr) (*alive)->run();
+  });
+}
+
+void NetworkPort::hand_over() {
+  if (!held_.load(std::memory_order_relaxed)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    held_.store(false, std::memory_order_relaxed);
+    if (waiting_.empty() || std::exchange(woken_, true)) return;
+  }
+  wake();
 }
 
 void NetworkPort::refuse(Order& order, base::Fault fault, const std::string& text) {

@@ -2,6 +2,7 @@
 // wake-up for each batch however many requests are in it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +37,7 @@ class NetworkPort final : public host::Network {
   void connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) override;
   void disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
 
+  void hand_over() override;
   void refused_structure() override { counters_.refused_structure.add(); }
 
   host::LivePeer self() const override;
@@ -79,6 +81,7 @@ class NetworkPort final : public host::Network {
   using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part>;
 
   void queue(Order order);
+  void wake();
   void run();
   void carry_out(Order& order);
   static void refuse(Order& order, base::Fault fault, const std::string& text);
@@ -92,6 +95,7 @@ class NetworkPort final : public host::Network {
   std::vector<Order> waiting_;
   std::vector<Order> running_;  // loop thread
   bool woken_ = false;
+  std::atomic<bool> held_{false};  // orders of a strand's turn wait for hand_over()
   bool closed_ = false;
   std::shared_ptr<NetworkPort*> alive_;  // null inside once we are gone; posted work looks
   host::LivePeer self_;

@@ -75,6 +75,7 @@ class ManualLoop final : public net::Loop {
   void post(std::move_only_function<void()> task) override {
     const std::lock_guard lock(mutex_);
     posted_.push_back(std::move(task));
+    ++posts;
   }
   std::unique_ptr<net::Timer> make_timer(std::function<void()> callback) override {
     auto timer = std::make_unique<ManualTimer>(*this, std::move(callback));
@@ -105,6 +106,7 @@ class ManualLoop final : public net::Loop {
     return any;
   }
   std::size_t timers() const { return timers_.size(); }
+  std::size_t posts = 0;
   base::MonoNs next_timer() const {
     base::MonoNs next = base::kNever;
     for (const ManualTimer* timer : timers_) next = std::min(next, timer->at);

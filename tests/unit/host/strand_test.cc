@@ -18,6 +18,7 @@ class StrandBase : public ::testing::Test, public StrandSink {
   }
   void run(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs) override {
     if (item.kind == ItemKind::kTask) return strand->task_of(item)(false);
+    EXPECT_EQ(host::Strand::in_turn(), item.budgeted);
     seen.push_back(std::string(base::as_text(first)) + "|" + std::string(base::as_text(second)));
     clock.advance(cost);
     if (close_after == seen.size()) {
@@ -28,6 +29,10 @@ class StrandBase : public ::testing::Test, public StrandSink {
   void discard(const Item& item) override {
     ++discarded;
     if (item.kind == ItemKind::kTask) strand->task_of(item)(true);
+  }
+  void settle() override {
+    settled_at.push_back(seen.size());
+    EXPECT_FALSE(host::Strand::in_turn());
   }
   void overrun(const Item&, base::MonoNs took, bool hard) override { overruns.emplace_back(took, hard); }
 
@@ -43,6 +48,7 @@ class StrandBase : public ::testing::Test, public StrandSink {
   std::shared_ptr<int> alive = std::make_shared<int>(1);
   std::unique_ptr<host::Strand> strand;
   std::vector<std::string> seen;
+  std::vector<std::size_t> settled_at;  // how many had run
   std::vector<std::pair<base::MonoNs, bool>> overruns;
   base::MonoNs cost = 0;
   std::size_t close_after = 0;
@@ -157,6 +163,35 @@ TEST_F(Strand, HardBudgetFaults) {
   EXPECT_TRUE(overruns[0].second);
 }
 
+TEST_F(Strand, SettlesOnceForABatch) {
+  for (int i = 0; i < 100; ++i) append("x");
+  executor.run_all();
+  EXPECT_EQ(settled_at, std::vector<std::size_t>{100});
+}
+
+TEST_F(Strand, SettlesInBetweenWhenTheBatchTakesLong) {
+  cost = 150 * base::kMicrosecond;
+  for (int i = 0; i < 5; ++i) append("x");
+  executor.run_all();
+  EXPECT_EQ(settled_at, (std::vector<std::size_t>{2, 4, 5})) << "nothing waits for more than a moment";
+}
+
+TEST_F(Strand, SettlesWhenItIsClosedInTheMiddle) {
+  for (int i = 0; i < 4; ++i) append("x");
+  close_after = 2;
+  executor.run_all();
+  EXPECT_EQ(settled_at, std::vector<std::size_t>{2});
+}
+
+TEST_F(Strand, WhatTakesItsTimeIsNoTurn) {
+  bool in_turn = true, budgeted_in_turn = false;
+  strand->append_task([&](bool) { in_turn = host::Strand::in_turn(); }, false);
+  strand->append_task([&](bool) { budgeted_in_turn = host::Strand::in_turn(); }, true);
+  executor.run_all();
+  EXPECT_FALSE(in_turn);
+  EXPECT_TRUE(budgeted_in_turn);
+}
+
 TEST_F(Strand, UnbudgetedTaskMayTakeItsTime) {
   rebuild({.soft_budget = 5, .hard_budget = 100});
   strand->append_task([&](bool) { clock.advance(1000); }, false);
@@ -176,6 +211,7 @@ TEST(StrandThreads, NeverOverlapsAndKeepsEachProducersOrder) {
       inside = false;
     }
     void discard(const Item&) override {}
+    void settle() override {}
     void overrun(const Item&, base::MonoNs, bool) override {}
     std::atomic<bool> inside{false};
     std::uint64_t next[4] = {};

@@ -71,6 +71,45 @@ TEST(ThreadPool, AwakeWorkerIsNotWokenAgain) {
   EXPECT_EQ(pool.counters().wakes, wakes);
 }
 
+TEST(ThreadPool, GatheredTasksWakeOnceAndOnlyWhenReleased) {
+  ThreadPool pool(2);
+  std::latch ready(2);
+  pool.run([&] { ready.arrive_and_wait(); });
+  pool.run([&] { ready.arrive_and_wait(); });
+  ready.wait();
+  while (!pool.idle()) std::this_thread::yield();
+  pool.gather(true);
+  const auto wakes = pool.counters().wakes;
+  std::latch done(1);
+  for (int i = 0; i < 100; ++i) pool.run([] {});
+  pool.run([&] { done.count_down(); });
+  EXPECT_EQ(pool.counters().wakes, wakes);
+  EXPECT_FALSE(done.try_wait());
+  pool.release();
+  done.wait();
+  pool.gather(false);
+}
+
+TEST(ThreadPool, OtherThreadsDoNotWaitForTheOneThatGathers) {
+  ThreadPool pool(1);
+  pool.gather(true);
+  std::latch done(1);
+  std::thread other([&] { pool.run([&] { done.count_down(); }); });
+  done.wait();
+  other.join();
+  pool.gather(false);
+}
+
+TEST(ThreadPool, EndOfGatheringReleases) {
+  ThreadPool pool(1);
+  while (!pool.idle()) std::this_thread::yield();
+  pool.gather(true);
+  std::latch done(1);
+  pool.run([&] { done.count_down(); });
+  pool.gather(false);
+  done.wait();
+}
+
 TEST(ThreadPool, ZeroThreadsMeansOne) {
   ThreadPool pool(0);
   std::latch done(1);

@@ -198,6 +198,32 @@ TEST_F(UvLoopTest, TimerMayDestroyItselfInItsCallback) {
   EXPECT_EQ(timer, nullptr);
 }
 
+TEST_F(UvLoopTest, CallsBackAtTheEndOfEveryTurn) {
+  std::string order;
+  loop.before_sleep([&] { order += '|'; });
+  loop.post([&] {
+    order += 'a';
+    loop.post([&] { order += 'b'; });
+  });
+  loop.post([&] { order += 'c'; });
+  const auto timer = loop.make_timer([&] {
+    order += 'd';
+    loop.stop();
+  });
+  timer->arm(clock.mono_ns() + 20 * kMillisecond);
+  loop.run();
+  std::string shown;  // turns without work do not matter
+  for (const char c : order) {
+    if (c != '|' || (!shown.empty() && shown.back() != '|')) shown += c;
+  }
+  EXPECT_TRUE(shown.starts_with("ac|b|d") || shown.starts_with("acb|d")) << shown;
+  loop.before_sleep(nullptr);
+  order.clear();
+  loop.post([&] { loop.stop(); });
+  loop.run();
+  EXPECT_EQ(order, "");
+}
+
 TEST_F(UvLoopTest, SignalsArriveOnTheLoop) {
   std::vector<int> seen;
   loop.on_signal(SIGHUP, [&] { seen.push_back(SIGHUP); });

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "host/strand.h"
 #include "unit/host/host_fixture.h"
 
 namespace atlas::node {
@@ -13,8 +15,7 @@ namespace {
 
 class NetworkPortTest : public testing::Test {
  protected:
-  NetworkPortTest()
-      : loop(clock), port(std::make_unique<NetworkPort>(loop, table, store, counters)) {}
+  NetworkPortTest() : loop(clock), port(std::make_unique<NetworkPort>(loop, table, store, counters)) {}
 
   void request(std::uint64_t tag) {
     port->request(7, 0x90, {}, base::kSecond, tag,
@@ -57,6 +58,58 @@ TEST_F(NetworkPortTest, AfterCloseNothingReachesTheSwitchboard) {
   EXPECT_EQ(faults, (std::vector{base::Fault::kStopping, base::Fault::kStopping}));
   port->close();
   EXPECT_EQ(faults.size(), 2u);
+}
+
+// Runs a callback as a strand would.
+class OneStrand final : public host::StrandSink {
+ public:
+  OneStrand(const base::Clock& clock, NetworkPort& port) : port_(port), strand_(&executor_, &clock, {}, *this) {
+    strand_.attach(alive_);
+  }
+  void run(std::function<void()> callback, bool budgeted = true) {
+    strand_.append_task([callback = std::move(callback)](bool) { callback(); }, budgeted);
+    executor_.run_all();
+  }
+
+ private:
+  void run(const host::Item& item, base::ByteView, base::ByteView, base::MonoNs) override {
+    strand_.task_of(item)(false);
+  }
+  void discard(const host::Item&) override {}
+  void settle() override { port_.hand_over(); }
+  void overrun(const host::Item&, base::MonoNs, bool) override {}
+
+  NetworkPort& port_;
+  host::test::ManualExecutor executor_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(1);
+  host::Strand strand_;
+};
+
+TEST_F(NetworkPortTest, OrdersOfOneTurnCrossTogether) {
+  OneStrand strand(clock, *port);
+  const std::size_t before = loop.posts;
+  strand.run([&] {
+    port->cancel_request(1);
+    port->cancel_request(2);
+    EXPECT_EQ(loop.posts, before) << "the loop sleeps on while the callback runs";
+  });
+  EXPECT_EQ(loop.posts, before + 1);
+  request(3);
+  EXPECT_EQ(loop.posts, before + 1) << "one wake-up is on its way already";
+  settle();
+  request(4);
+  EXPECT_EQ(loop.posts, before + 2) << "other threads wake the loop at once";
+}
+
+TEST_F(NetworkPortTest, CallbacksThatMayTakeTheirTimeHoldNothingBack) {
+  OneStrand strand(clock, *port);
+  const std::size_t before = loop.posts;
+  strand.run(
+      [&] {
+        port->cancel_request(1);
+        EXPECT_EQ(loop.posts, before + 1);
+      },
+      false);
 }
 
 TEST_F(NetworkPortTest, WhatWasPostedFindsItGone) {
