@@ -214,7 +214,8 @@ base::Result<void> NodeInstance::start() {
     store_->clear_sessions();
     if (auto bound = listen(); !bound) return bound;
     notice_ =
-        std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost), setup_.environment.clock->unix_s());
+        std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost), setup_.environment.clock->unix_s(),
+                                        [this](std::string_view node_id) { return table_.find(node_id) != 0; });
     if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
       log(Level::kWarn, "node", "transport.offer_relay is set, but no relay role is enabled: nothing is relayed");
     }

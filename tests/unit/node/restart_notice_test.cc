@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "unit/host/host_fixture.h"
@@ -52,16 +55,21 @@ class RestartNoticeTest : public testing::Test {
     }
   }
 
+  std::function<bool(std::string_view)> is_back() {
+    return [this](std::string_view node_id) { return std::ranges::find(back, node_id) != back.end(); };
+  }
+
   host::test::ManualClock clock;
   host::test::ManualLoop loop;
   Deadlines deadlines;
   ToldEndpoint endpoint;
+  std::vector<std::string> back;
 };
 
 TEST_F(RestartNoticeTest, TellsInBatches) {
   std::vector<store::SessionRecord> lost;
   for (std::size_t i = 0; i < 2 * kNoticesAtOnce + 1; ++i) lost.push_back(session(i));
-  RestartNotice notice(endpoint, deadlines, std::move(lost), kNow);
+  RestartNotice notice(endpoint, deadlines, std::move(lost), kNow, is_back());
   settle();
   EXPECT_EQ(endpoint.told.size(), kNoticesAtOnce);
   settle();
@@ -72,7 +80,7 @@ TEST_F(RestartNoticeTest, TellsInBatches) {
   clock.advance(kNoticePause);
   settle();
   EXPECT_EQ(endpoint.told.size(), 2 * kNoticesAtOnce + 1);
-  EXPECT_EQ(notice.left(), 0u);
+  EXPECT_EQ(notice.left(), 2 * kNoticesAtOnce + 1) << "the next round looks at all of them";
 }
 
 TEST_F(RestartNoticeTest, LeavesOutWhatIsLongOverOrCannotBeTold) {
@@ -81,9 +89,36 @@ TEST_F(RestartNoticeTest, LeavesOutWhatIsLongOverOrCannotBeTold) {
   auto without_address = session(2);
   without_address.address = "nowhere";
   const RestartNotice notice(endpoint, deadlines,
-                             {session(0, kNow - kNoticeAge - 1), without_token, without_address, session(3)}, kNow);
+                             {session(0, kNow - kNoticeAge - 1), without_token, without_address, session(3)}, kNow,
+                             is_back());
   settle();
   EXPECT_EQ(endpoint.told, std::vector<std::string>{"192.0.2.1:4"});
+}
+
+// A notice may be lost: whoever is not back hears it again, a few times and no more.
+TEST_F(RestartNoticeTest, TellsThoseAgainThatAreNotBack) {
+  RestartNotice notice(endpoint, deadlines, {session(0), session(1)}, kNow, is_back());
+  settle();
+  EXPECT_EQ(endpoint.told.size(), 2u);
+  back.push_back("atlas_0");
+  std::vector<std::string> expected = endpoint.told;
+  for (int round = 1; round < kNoticeRounds + 2; ++round) {
+    clock.advance(kNoticeRoundPause);
+    settle();
+    if (round < kNoticeRounds) expected.push_back("192.0.2.1:2");
+    EXPECT_EQ(endpoint.told, expected) << "round " << round;
+  }
+}
+
+TEST_F(RestartNoticeTest, IsOverWhenAllAreBack) {
+  RestartNotice notice(endpoint, deadlines, {session(0)}, kNow, is_back());
+  settle();
+  back.push_back("atlas_0");
+  clock.advance(kNoticeRoundPause);
+  settle();
+  EXPECT_EQ(endpoint.told.size(), 1u);
+  EXPECT_EQ(notice.left(), 0u);
+  EXPECT_FALSE(notice.armed());
 }
 
 }  // namespace
