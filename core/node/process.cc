@@ -9,6 +9,7 @@
 #include "control/exit_code.h"
 #include "host/thread_pool.h"
 #include "net/uv_loop.h"
+#include "node/huge_pages.h"
 #include "node/root_lock.h"
 
 namespace atlas::node {
@@ -33,6 +34,19 @@ struct Machine {
   net::UvLoop loop{clock};
   std::unique_ptr<host::ThreadPool> writer = std::make_unique<host::ThreadPool>(1);
   std::unique_ptr<host::ThreadPool> strands = std::make_unique<host::ThreadPool>(kStrandThreads);
+
+  // The loop wakes the threads of the roles at most once in a turn, however many messages and events it has for them.
+  void run() {
+    HugePages pages(system_heap());
+    loop.before_sleep([this, &pages] {
+      strands->release();
+      pages.look();
+    });
+    strands->gather(true);
+    loop.run();
+    loop.before_sleep(nullptr);
+    strands->gather(false);
+  }
 
   Environment environment() { return {&loop, &clock, &random, strands.get(), writer.get()}; }
 };
@@ -171,7 +185,7 @@ ProcessEnd run_daemon(
   if (auto started = node->start(); !started) {
     end = ended(ProcessEnd::Why::kFailed, started.error().text);
     stop();
-    machine.loop.run();
+    machine.run();
     return end;
   }
   auto server = control::Server::start(
@@ -182,7 +196,7 @@ ProcessEnd run_daemon(
   } else {
     ready(node->listening(), node->node_id());
   }
-  machine.loop.run();
+  machine.run();
   if (server) server->reset();  // no command comes any more
   machine.strands.reset();
   machine.writer.reset();
@@ -212,7 +226,7 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
   } else {
     node->handle(request, call);
   }
-  machine.loop.run();
+  machine.run();
   machine.strands.reset();
   machine.writer.reset();
   node.reset();
