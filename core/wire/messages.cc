@@ -130,6 +130,42 @@ std::optional<Message> when_good(const Fields& fields, Message&& message) {
   return std::move(message);
 }
 
+// Hello and HelloAck are of one build: who the sender is, then what only one of them has, then the sender's software.
+// `own` counts the fields between.
+template <class Greeting>
+void write_sender(Composer& out, const Greeting& greeting, std::size_t own) {
+  out.fields(5 + own + greeting.operator_map.has_value() + greeting.wallet.has_value() +
+             greeting.agent_version.has_value() + !greeting.features.empty())
+      .text("node_id", greeting.node_id)
+      .text("name", greeting.name)
+      .texts("skills", greeting.skills)
+      .encoded("operator", greeting.operator_map)
+      .optional_text("wallet", greeting.wallet)
+      .byte_array("public_key", greeting.public_key)
+      .integer("protocol_v", greeting.protocol_v);
+}
+template <class Greeting>
+void write_software(Composer& out, const Greeting& greeting) {
+  out.optional_text("agent_version", greeting.agent_version);
+  if (!greeting.features.empty()) out.texts("features", greeting.features);
+}
+
+// The fields that both have, wherever they stand.
+template <class Greeting>
+Greeting read_greeting(Fields& fields) {
+  Greeting out;
+  out.node_id = fields.text("node_id");
+  out.name = fields.text("name", kMaxNameBytes);
+  out.skills = fields.skills();
+  out.operator_map = fields.optional_map("operator");
+  out.wallet = fields.optional_text("wallet");
+  out.public_key = fields.bytes("public_key");
+  out.protocol_v = fields.u32("protocol_v");
+  out.agent_version = fields.optional_text("agent_version");
+  out.features = fields.features();
+  return out;
+}
+
 }  // namespace
 
 bool structure_ok(ByteView payload) {
@@ -139,39 +175,18 @@ bool structure_ok(ByteView payload) {
 }
 
 Bytes encode(const Hello& hello) {
-  const std::size_t count = 6 + hello.operator_map.has_value() + hello.wallet.has_value() +
-                            hello.agent_version.has_value() + !hello.features.empty();
   Composer out;
-  out.fields(count)
-      .text("node_id", hello.node_id)
-      .text("name", hello.name)
-      .texts("skills", hello.skills)
-      .encoded("operator", hello.operator_map)
-      .optional_text("wallet", hello.wallet)
-      .byte_array("public_key", hello.public_key)
-      .integer("protocol_v", hello.protocol_v)
-      .integer("timestamp", hello.timestamp)
-      .optional_text("agent_version", hello.agent_version);
-  if (!hello.features.empty()) out.texts("features", hello.features);
+  write_sender(out, hello, 1);
+  out.integer("timestamp", hello.timestamp);
+  write_software(out, hello);
   return out.seal(kHello);
 }
 
 Bytes encode(const HelloAck& ack) {
-  const std::size_t count = 6 + ack.operator_map.has_value() + ack.wallet.has_value() + ack.observed.has_value() +
-                            ack.agent_version.has_value() + !ack.features.empty();
   Composer out;
-  out.fields(count)
-      .text("node_id", ack.node_id)
-      .text("name", ack.name)
-      .texts("skills", ack.skills)
-      .encoded("operator", ack.operator_map)
-      .optional_text("wallet", ack.wallet)
-      .byte_array("public_key", ack.public_key)
-      .integer("protocol_v", ack.protocol_v)
-      .byte_array("challenge", ack.challenge)
-      .optional_text("observed", ack.observed)
-      .optional_text("agent_version", ack.agent_version);
-  if (!ack.features.empty()) out.texts("features", ack.features);
+  write_sender(out, ack, 1 + ack.observed.has_value());
+  out.byte_array("challenge", ack.challenge).optional_text("observed", ack.observed);
+  write_software(out, ack);
   return out.seal(kHelloAck);
 }
 
@@ -204,35 +219,17 @@ Bytes encode(const Disconnect& disconnect) {
 
 std::optional<Hello> decode_hello(ByteView payload) {
   Fields fields(payload);
-  Hello out;
-  out.node_id = fields.text("node_id");
-  out.name = fields.text("name", kMaxNameBytes);
-  out.skills = fields.skills();
-  out.operator_map = fields.optional_map("operator");
-  out.wallet = fields.optional_text("wallet");
-  out.public_key = fields.bytes("public_key");
-  out.protocol_v = fields.u32("protocol_v");
+  auto out = read_greeting<Hello>(fields);
   out.timestamp = fields.i64("timestamp");
-  out.agent_version = fields.optional_text("agent_version");
-  out.features = fields.features();
   return when_good(fields, std::move(out));
 }
 
 std::optional<HelloAck> decode_hello_ack(ByteView payload) {
   Fields fields(payload);
-  HelloAck out;
-  out.node_id = fields.text("node_id");
-  out.name = fields.text("name", kMaxNameBytes);
-  out.skills = fields.skills();
-  out.operator_map = fields.optional_map("operator");
-  out.wallet = fields.optional_text("wallet");
-  out.public_key = fields.bytes("public_key");
-  out.protocol_v = fields.u32("protocol_v");
+  auto out = read_greeting<HelloAck>(fields);
   out.challenge = fields.bytes("challenge");
   fields.require(out.challenge.size() == kChallengeSize);
   out.observed = fields.optional_text("observed");
-  out.agent_version = fields.optional_text("agent_version");
-  out.features = fields.features();
   return when_good(fields, std::move(out));
 }
 

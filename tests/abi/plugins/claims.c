@@ -4,6 +4,8 @@
 #include <atlas/ext/metrics.h>
 #include <stddef.h>
 
+#include "idle.h"
+
 #ifndef VARIANT_FLAGS
 #define VARIANT_FLAGS 0
 #endif
@@ -43,13 +45,6 @@ static atlas_status init(const atlas_host *host, void **self) {
     return status;
 }
 
-static atlas_status start(void *self) {
-    (void)self;
-    return ATLAS_OK;
-}
-
-static void stop(void *self) { (void)self; }
-
 const atlas_plugin atlas_plugin_v1 = {
     .struct_size = sizeof(atlas_plugin),
     .abi_major = ATLAS_ABI_MAJOR,
@@ -58,6 +53,6 @@ const atlas_plugin atlas_plugin_v1 = {
     .version = "1.0",
     .summary = "Claims a type.",
     .init = init,
-    .start = start,
-    .stop = stop,
+    .start = idle_start,
+    .stop = idle_stop,
 };

@@ -1,6 +1,6 @@
 /* A plugin that does nothing, built in many variants: each breaks one rule that the loader checks before it runs any
  * code. The build sets what differs. */
-#include <atlas/plugin.h>
+#include "idle.h"
 
 #ifndef VARIANT_SYMBOL
 #define VARIANT_SYMBOL atlas_plugin_v1
@@ -27,13 +27,6 @@ static atlas_status init(const atlas_host *host, void **self) {
     return ATLAS_OK;
 }
 
-static atlas_status start(void *self) {
-    (void)self;
-    return ATLAS_OK;
-}
-
-static void stop(void *self) { (void)self; }
-
 #ifdef VARIANT_NEEDS
 static const char *const needs[] = {VARIANT_NEEDS, 0};
 #endif
@@ -50,8 +43,8 @@ const atlas_plugin VARIANT_SYMBOL = {
     .needs = needs,
 #endif
     .init = VARIANT_INIT,
-    .start = start,
-    .stop = stop,
+    .start = idle_start,
+    .stop = idle_stop,
 };
 
 /* Silences the compiler where a variant leaves it out. */

@@ -2,6 +2,8 @@
 #include <atlas/ext/config.h>
 #include <stddef.h>
 
+#include "idle.h"
+
 static void ignore(void *arg, atlas_text value) {
     (void)arg;
     (void)value;
@@ -28,13 +30,6 @@ static atlas_status init(const atlas_host *host, void **self) {
     return ATLAS_OK;
 }
 
-static atlas_status start(void *self) {
-    (void)self;
-    return ATLAS_OK;
-}
-
-static void stop(void *self) { (void)self; }
-
 const atlas_plugin atlas_plugin_v1 = {
     .struct_size = sizeof(atlas_plugin),
     .abi_major = ATLAS_ABI_MAJOR,
@@ -43,6 +38,6 @@ const atlas_plugin atlas_plugin_v1 = {
     .version = "1.0",
     .summary = "Has keys.",
     .init = init,
-    .start = start,
-    .stop = stop,
+    .start = idle_start,
+    .stop = idle_stop,
 };

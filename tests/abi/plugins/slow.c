@@ -2,6 +2,8 @@
 #include <atlas/ext/messages.h>
 #include <stddef.h>
 
+#include "idle.h"
+
 static const atlas_host *the_host;
 
 static atlas_status on_message(void *self, const atlas_message *message) {
@@ -19,13 +21,6 @@ static atlas_status init(const atlas_host *host, void **self) {
     return messages->handle(host, 0x95, 0, on_message);
 }
 
-static atlas_status start(void *self) {
-    (void)self;
-    return ATLAS_OK;
-}
-
-static void stop(void *self) { (void)self; }
-
 const atlas_plugin atlas_plugin_v1 = {
     .struct_size = sizeof(atlas_plugin),
     .abi_major = ATLAS_ABI_MAJOR,
@@ -34,6 +29,6 @@ const atlas_plugin atlas_plugin_v1 = {
     .version = "1.0",
     .summary = "Takes its time.",
     .init = init,
-    .start = start,
-    .stop = stop,
+    .start = idle_start,
+    .stop = idle_stop,
 };

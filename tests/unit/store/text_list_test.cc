@@ -11,7 +11,7 @@ using Texts = std::vector<std::string>;
 TEST(TextList, WritesPlainJson) {
   EXPECT_EQ(to_json({}), "[]");
   EXPECT_EQ(to_json({"summarise", "übersetzen"}), "[\"summarise\",\"übersetzen\"]");
-  EXPECT_EQ(to_json({"a\"b\\c\n\x7f"}), "[\"a\\\"b\\\\c\\u000a\\u007f\"]");
+  EXPECT_EQ(to_json({"a\"b\\c\n\x7f"}), "[\"a\\\"b\\\\c\\n\\u007f\"]");
 }
 
 TEST(TextList, EverythingComesBack) {

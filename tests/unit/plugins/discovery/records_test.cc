@@ -169,9 +169,12 @@ TEST(Records, WhatIsMalformedIsLeftOutAndTheRestStays) {
                           {.skills = std::vector<std::string>(33, "s")},
                           {.skills = {std::string(65, 's')}},
                           {.relays = std::vector<std::string>(9, "198.51.100.9:1")},
+                          {.relays = {std::string(65, '1')}},
+                          {.address = std::string(65, '1')},
+                          {.public_address = std::string(65, '1')},
                           {.operator_username = std::string(65, 'o')},
                           {.id = node_id(2)}});
-  EXPECT_EQ(page.malformed, 7u);
+  EXPECT_EQ(page.malformed, 10u);
   ASSERT_EQ(page.peers.size(), 1u);
   EXPECT_EQ(page.peers[0].node_id, node_id(2));
 }
@@ -263,6 +266,8 @@ TEST(Address, Scopes) {
                                                             {"224.0.0.1:1", Scope::kNone},
                                                             {"255.255.255.255:1", Scope::kNone},
                                                             {"240.0.0.1:1", Scope::kNone},
+                                                            {"0.0.0.1:1", Scope::kNone},
+                                                            {"[::ffff:240.0.0.1]:1", Scope::kNone},
                                                             {"[ff02::1]:4433", Scope::kNone},
                                                             {"[::2]:4433", Scope::kNone},
                                                             {"198.51.100.7:0", Scope::kNone},
@@ -270,6 +275,7 @@ TEST(Address, Scopes) {
                                                             {"198.51.100.7", Scope::kNone},
                                                             {"198.51.100.7:", Scope::kNone},
                                                             {"198.51.100.7:44x", Scope::kNone},
+                                                            {"198.51.100.7:04433", Scope::kNone},
                                                             {"example.org:4433", Scope::kNone},
                                                             {"2001:db8::7:4433", Scope::kNone},
                                                             {"[198.51.100.7]:4433", Scope::kNone},
