@@ -120,6 +120,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void say_goodbye(base::MonoNs now);
 
   void carry_out();
+  void give_back(Stream& stream);
   void return_streams();
   void hold_ack(base::MonoNs now);
   void send(base::MonoNs now);
@@ -148,7 +149,8 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   std::vector<std::unique_ptr<Stream>> streams_;  // by id
   WorkList work_;
   std::size_t unacknowledged_ = 0;
-  std::uint32_t streams_over_ = 0;        // of the peer's, which it has not been told of
+  // Of the peer's: over, but it has not been told; and given back before their end was acknowledged.
+  std::uint32_t streams_over_ = 0, streams_ahead_ = 0;
   std::vector<ServerId> ids_;             // in worker_.ids
   std::vector<ResetToken> reset_tokens_;  // in worker_.reset_tokens
   FirstId first_id_{};                    // in worker_.first_ids until the handshake is over

@@ -45,6 +45,7 @@ struct Callbacks {
     const bool fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
     if (length == 0 && !fin) return 0;
     stream->unconsumed += length;
+    stream->fin_received = fin;
     connection.offer_->protocol.events->on_data(connection, id, {data, length}, fin);
     return 0;
   }
@@ -94,8 +95,14 @@ struct Callbacks {
   static int stream_close(ngtcp2_conn* conn, std::uint32_t flags, std::int64_t id, std::uint64_t, void* user,
                           void* stream_user) {
     QuicConnection& connection = self(user);
-    if (ngtcp2_conn_is_local_stream(conn, id) == 0) ++connection.streams_over_;
     Stream* stream = stream_of(connection, id, stream_user);
+    if (ngtcp2_conn_is_local_stream(conn, id) == 0) {
+      if (stream != nullptr && stream->given_back) {
+        --connection.streams_ahead_;
+      } else {
+        ++connection.streams_over_;
+      }
+    }
     if (stream == nullptr) return 0;
     // What was delivered and never consumed must not stay charged to the connection.
     ngtcp2_conn_extend_max_offset(conn, stream->unconsumed + stream->credit);

@@ -56,9 +56,20 @@ void QuicConnection::carry_out() {
       stream->send_over = true;
       ng::shutdown_stream(conn_.get(), stream->id, stream->reset_code);
     }
+    if (stream->fin_asked && stream->fin_received) give_back(*stream);
     if (!stream->has_work()) work_.remove(*stream);
   }
   return_streams();
+}
+
+// An exchange is over with its answer, and the packet that carries the answer can say so. Only so many ahead of the
+// acknowledgement, or a peer that acknowledges nothing could have any number of streams.
+void QuicConnection::give_back(Stream& stream) {
+  if (stream.given_back || streams_ahead_ >= offer_->protocol.max_streams) return;
+  if (ngtcp2_conn_is_local_stream(conn_.get(), stream.id) != 0) return;
+  stream.given_back = true;
+  ++streams_ahead_;
+  ++streams_over_;
 }
 
 // The peer may open a stream for each that is over. Telling it costs a packet and its acknowledgement, so that waits

@@ -72,6 +72,8 @@ struct Stream {
   bool reset_done = false;        // and the library knows
   bool send_over = false;         // reset by us or refused by the peer: what is left is not sent
   bool written_told = false, reset_told = false;
+  bool fin_received = false;
+  bool given_back = false;  // the peer may open another for it, although the end of this one is not acknowledged yet
 
   bool wants_to_send() const { return !send_over && !window_closed && (out.unsent() > 0 || (fin_asked && !fin_sent)); }
   // How much wider the receive window becomes now that so many bytes more are consumed: it doubles after each window's

@@ -136,6 +136,31 @@ TEST_F(QuicHostile, AFirstPacketWithoutTheBeginningOfTheHelloKeepsNothing) {
   EXPECT_EQ(victim->counters().connections, 1u);
 }
 
+// Streams are given back with their answers, before those are acknowledged; whoever acknowledges nothing comes to twice
+// the limit and no further.
+TEST_F(QuicHostile, StreamsAheadOfTheirAcknowledgementAreBounded) {
+  auto made = connected_peer();
+  world.set_default_link({.latency = 500 * base::kMillisecond});  // no answer arrives while it asks
+  const std::size_t limit = victim->protocol.max_streams;
+  constexpr std::size_t kInAPacket = 10;
+  for (std::size_t first = 0; first < 3 * limit; first += kInAPacket) {
+    base::Bytes frames;
+    for (std::size_t i = first; i < first + kInAPacket; ++i) {
+      frames.push_back(0x0b);  // STREAM with a length and FIN
+      hostile::put_varint(frames, 4 * i);
+      frames.insert(frames.end(), {1, 'x'});
+    }
+    made->inject(frames);
+    world.run_for(base::kMillisecond);
+  }
+  ASSERT_TRUE(world.run_until([&] { return !victim->events.closed.empty(); }, 5 * base::kSecond));
+  EXPECT_EQ(victim->events.closed[0].by, CloseInfo::By::kTransport);
+  EXPECT_EQ(victim->events.closed[0].code, 0x04u);  // STREAM_LIMIT_ERROR
+  EXPECT_EQ(victim->events.streams.size(), 2 * limit);
+  world.set_default_link({.latency = base::kMillisecond});
+  honest_peers_are_served();
+}
+
 // --- keys ---
 
 TEST_F(QuicHostile, KeysMayBeUpdatedAsOftenAsThePeerLikes) {

@@ -113,6 +113,23 @@ TEST_F(AcknowledgementsTest, OneStreamAtATimeIsGivenBackToo) {
   for (int i = 0; i < 5; ++i) exchange();
 }
 
+TEST_F(AcknowledgementsTest, AnswerGivesItsStreamBackAtOnce) {
+  bob = std::make_unique<Party>(bob_node, 2);
+  bob->protocol.max_streams = 4;
+  begin(0);
+  for (int round = 0; round < 5; ++round) {
+    const auto bob_before = sent(*bob);
+    for (int i = 0; i < 4; ++i) {
+      const auto stream = here->open_stream();
+      ASSERT_TRUE(stream.has_value()) << "all four were given back with the answers before";
+      here->write(*stream, bytes("question"), true);
+    }
+    EXPECT_FALSE(here->open_stream().has_value());
+    world.run_for(200 * kMs);
+    EXPECT_EQ(sent(*bob) - bob_before, 1u) << "in the packet of the answers";
+  }
+}
+
 // A lost answer comes again although the acknowledgements wait.
 TEST_F(AcknowledgementsTest, LossIsRepairedAsBefore) {
   begin(0);
