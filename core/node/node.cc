@@ -122,6 +122,9 @@ std::vector<config::Problem> NodeInstance::load(std::string& error) {
   host_setup.clock = env.clock;
   host_setup.random = env.random;
   host_setup.executor = env.strands;
+  host_setup.on_fault = [this](const std::string& role, const std::string& reason, bool stop_node) {
+    if (stop_node && setup_.on_fatal) setup_.on_fatal(role, reason);
+  };
   host_ = std::make_unique<host::Host>(std::move(host_setup));
   for (const auto* descriptor : setup_.linked) host_->add_linked(descriptor);
   for (auto& problem : host_->load(setup_.config.plugins.enabled)) problems.push_back(std::move(problem));
@@ -213,9 +216,8 @@ base::Result<void> NodeInstance::start() {
     auto lost = store_->sessions();
     store_->clear_sessions();
     if (auto bound = listen(); !bound) return bound;
-    notice_ =
-        std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost), setup_.environment.clock->unix_s(),
-                                        [this](std::string_view node_id) { return table_.find(node_id) != 0; });
+    notice_ = std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost),
+                                              [this](std::string_view node_id) { return table_.find(node_id) != 0; });
     if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
       log(Level::kWarn, "node", "transport.offer_relay is set, but no relay role is enabled: nothing is relayed");
     }

@@ -44,6 +44,8 @@ struct NodeSetup {
   std::filesystem::path database;
   std::vector<std::filesystem::path> plugin_dirs;  // absolute; searched after config's
   std::vector<const ::atlas_plugin*> linked;       // roles that are part of this program (simulations)
+  // A role with on_fault = "stop-node" went out of service. On that role's strand; may be called more than once.
+  std::function<void(const std::string& role, const std::string& reason)> on_fatal;
   Environment environment;
 };
 

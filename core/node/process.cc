@@ -59,7 +59,8 @@ ProcessEnd ended(ProcessEnd::Why why, std::string error) {
 }
 
 // Makes the node, or says why not.
-std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, Machine& machine, ProcessEnd& end) {
+std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, Machine& machine, ProcessEnd& end,
+                                decltype(NodeSetup::on_fatal) on_fatal) {
   auto key = identity::NodeKey::load(setup.paths.key);
   if (!key) {
     end = ended(key.error().fault == base::Fault::kGone ? ProcessEnd::Why::kNoIdentity : ProcessEnd::Why::kFailed,
@@ -74,6 +75,7 @@ std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, Machine& m
   node_setup.database = setup.paths.database;
   node_setup.plugin_dirs = setup.plugin_dirs;
   node_setup.environment = machine.environment();
+  node_setup.on_fatal = std::move(on_fatal);
   auto made = Node::make(std::move(node_setup));
   if (!made.error.empty()) {
     end = ended(ProcessEnd::Why::kFailed, made.error);
@@ -172,14 +174,23 @@ ProcessEnd run_daemon(
   }
   ProcessEnd end;
   Machine machine;
-  auto node = make_node(setup, Mode::kDaemon, machine, end);
-  if (!node) return end;
   bool stopping = false;
+  std::unique_ptr<Node> node;
   const auto stop = [&] {
     if (std::exchange(stopping, true)) return;
     base::log(base::Level::kInfo, "node", "stopping");
     node->begin_stop([&] { machine.loop.stop(); });
   };
+  node = make_node(setup, Mode::kDaemon, machine, end, [&](const std::string& role, const std::string& reason) {
+    machine.loop.post([&, role, reason] {
+      if (!stopping) {
+        end = ended(ProcessEnd::Why::kFailed,
+                    "the role " + role + " is out of service, and its on_fault = \"stop-node\": " + reason);
+      }
+      stop();
+    });
+  });
+  if (!node) return end;
   machine.loop.on_signal(SIGINT, stop);
   machine.loop.on_signal(SIGTERM, stop);
   if (auto started = node->start(); !started) {
@@ -214,7 +225,7 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
     const bool busy = lock.error().fault == base::Fault::kConflict;
     return ended(busy ? ProcessEnd::Why::kAlreadyRunning : ProcessEnd::Why::kFailed, lock.error().text);
   }
-  auto node = make_node(setup, Mode::kClient, machine, end);
+  auto node = make_node(setup, Mode::kClient, machine, end, nullptr);
   if (!node) return end;
   const auto stop = [&] { node->begin_stop([&] { machine.loop.stop(); }); };
   const auto call = std::make_shared<LocalCall>(answers, finished, [&] { machine.loop.post(stop); });

@@ -7,11 +7,11 @@
 namespace atlas::node {
 
 RestartNotice::RestartNotice(quic::Endpoint& endpoint, Deadlines& deadlines, std::vector<store::SessionRecord> lost,
-                             std::int64_t unix_now, std::function<bool(std::string_view)> is_back)
+                             std::function<bool(std::string_view)> is_back)
     : endpoint_(endpoint), deadlines_(deadlines), is_back_(std::move(is_back)) {
   for (auto& session : lost) {
     const auto address = net::SocketAddress::parse(session.address);
-    if (!address || !session.loss_token || base::distance(unix_now, session.connected_at) > kNoticeAge) continue;
+    if (!address || !session.loss_token) continue;
     lost_.push_back({std::move(session.node_id), *address, *session.loss_token});
   }
   if (lost_.empty()) return;

@@ -22,13 +22,12 @@ inline constexpr std::size_t kNoticesAtOnce = base::limits::node_notices;  // sm
 inline constexpr base::MonoNs kNoticePause = 20 * base::kMillisecond;      // so 10 000 sessions take a second
 inline constexpr int kNoticeRounds = 4;
 inline constexpr base::MonoNs kNoticeRoundPause = base::kSecond;  // from the end of one round to the next
-inline constexpr std::int64_t kNoticeAge = 24 * 3600;             // seconds; older sessions are long over
 
 class RestartNotice final : public net::TimerHeap::Entry {
  public:
   // `lost` as the store had it at start, longest connected first. `is_back` tells whether a node has a session again.
   RestartNotice(quic::Endpoint& endpoint, Deadlines& deadlines, std::vector<store::SessionRecord> lost,
-                std::int64_t unix_now, std::function<bool(std::string_view node_id)> is_back);
+                std::function<bool(std::string_view node_id)> is_back);
   ~RestartNotice() override { deadlines_.clear(*this); }
   void on_expire(base::MonoNs now) override;
   // Peers that this round has still to look at.

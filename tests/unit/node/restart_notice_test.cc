@@ -69,7 +69,7 @@ class RestartNoticeTest : public testing::Test {
 TEST_F(RestartNoticeTest, TellsInBatches) {
   std::vector<store::SessionRecord> lost;
   for (std::size_t i = 0; i < 2 * kNoticesAtOnce + 1; ++i) lost.push_back(session(i));
-  RestartNotice notice(endpoint, deadlines, std::move(lost), kNow, is_back());
+  RestartNotice notice(endpoint, deadlines, std::move(lost), is_back());
   settle();
   EXPECT_EQ(endpoint.told.size(), kNoticesAtOnce);
   settle();
@@ -83,21 +83,19 @@ TEST_F(RestartNoticeTest, TellsInBatches) {
   EXPECT_EQ(notice.left(), 2 * kNoticesAtOnce + 1) << "the next round looks at all of them";
 }
 
-TEST_F(RestartNoticeTest, LeavesOutWhatIsLongOverOrCannotBeTold) {
+TEST_F(RestartNoticeTest, LeavesOutWhoCannotBeTold) {
   auto without_token = session(1);
   without_token.loss_token.reset();
   auto without_address = session(2);
   without_address.address = "nowhere";
-  const RestartNotice notice(endpoint, deadlines,
-                             {session(0, kNow - kNoticeAge - 1), without_token, without_address, session(3)}, kNow,
-                             is_back());
+  const RestartNotice notice(endpoint, deadlines, {without_token, without_address, session(3)}, is_back());
   settle();
   EXPECT_EQ(endpoint.told, std::vector<std::string>{"192.0.2.1:4"});
 }
 
 // A notice may be lost: whoever is not back hears it again, a few times and no more.
 TEST_F(RestartNoticeTest, TellsThoseAgainThatAreNotBack) {
-  RestartNotice notice(endpoint, deadlines, {session(0), session(1)}, kNow, is_back());
+  RestartNotice notice(endpoint, deadlines, {session(0), session(1)}, is_back());
   settle();
   EXPECT_EQ(endpoint.told.size(), 2u);
   back.push_back("atlas_0");
@@ -111,7 +109,7 @@ TEST_F(RestartNoticeTest, TellsThoseAgainThatAreNotBack) {
 }
 
 TEST_F(RestartNoticeTest, IsOverWhenAllAreBack) {
-  RestartNotice notice(endpoint, deadlines, {session(0)}, kNow, is_back());
+  RestartNotice notice(endpoint, deadlines, {session(0)}, is_back());
   settle();
   back.push_back("atlas_0");
   clock.advance(kNoticeRoundPause);
