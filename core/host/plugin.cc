@@ -124,12 +124,19 @@ void Plugin::run_item(const Item& item, base::ByteView first, base::ByteView sec
   }
 }
 
+// Of a payload that was too large to look at on the loop. What a peer sends must not use up the plugin's time.
+bool Plugin::check_structure(base::ByteView payload) {
+  const bool good = wire::structure_ok(payload);
+  if (!good) services->setup.network->refused_structure();
+  strand.begin_callback();
+  return good;
+}
+
 void Plugin::run_message(const Item& item, base::ByteView body, base::MonoNs now) {
   const Route& route = *item.route;
   const PeerHandle from = item.a;
   const ReplyHandle network_reply = item.b;
-  if (item.flag && !wire::structure_ok(body)) {
-    services->setup.network->refused_structure();
+  if (item.flag && !check_structure(body)) {
     if (network_reply != 0) send_error(network_reply, ATLAS_ERROR_REJECTED, "the payload is malformed");
     return;
   }
@@ -156,8 +163,7 @@ void Plugin::run_answer(const Item& item, base::ByteView body, base::ByteView er
   atlas_answer answer{};
   answer.struct_size = sizeof answer;
   answer.status = item.status;
-  if (item.flag && !wire::structure_ok(body)) {
-    services->setup.network->refused_structure();
+  if (item.flag && !check_structure(body)) {
     answer.status = ATLAS_E_INTERNAL;
     body = {};
   }

@@ -149,6 +149,7 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   void note_exception(std::string_view entry, std::string_view what);
 
   void run_item(const Item& item, base::ByteView first, base::ByteView second, base::MonoNs now);
+  bool check_structure(base::ByteView payload);
   void run_message(const Item& item, base::ByteView body, base::MonoNs now);
   void run_answer(const Item& item, base::ByteView body, base::ByteView error);
   void run_connected(const Item& item, base::ByteView node_id, base::ByteView error);

@@ -144,19 +144,19 @@ bool Strand::in_turn() {
 
 void Strand::run_one(const Item& item) {
   const base::ByteView bytes(batch_.bytes);
-  const base::MonoNs began = now_;
-  running_since_.store(began == 0 ? 1 : began, kRelaxed);
+  began_ = now_;
+  running_since_.store(began_ == 0 ? 1 : began_, kRelaxed);
   if (counts(item.kind)) queued_messages_.fetch_sub(1, kRelaxed);
   if (item.kind == ItemKind::kPeerEvent) queued_events_.fetch_sub(1, kRelaxed);
   const std::uint64_t size = std::uint64_t{item.first_size} + item.second_size;
   if (size != 0) queued_bytes_.fetch_sub(size, kRelaxed);
-  if (unsettled_since_ == base::kNever) unsettled_since_ = began;
+  if (unsettled_since_ == base::kNever) unsettled_since_ = began_;
   const bool outer = std::exchange(t_in_turn, item.budgeted);
   sink_.run(item, bytes.subspan(item.offset, item.first_size),
-            bytes.subspan(item.offset + item.first_size, item.second_size), began);
+            bytes.subspan(item.offset + item.first_size, item.second_size), began_);
   t_in_turn = outer;
   now_ = clock_->mono_ns();
-  const base::MonoNs took = base::saturating_sub(now_, began);
+  const base::MonoNs took = base::saturating_sub(now_, began_);
   callbacks_.fetch_add(1, kRelaxed);
   callback_ns_.fetch_add(took, kRelaxed);
   if (!item.budgeted || took <= limits_.soft_budget) return;

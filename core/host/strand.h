@@ -104,6 +104,9 @@ class Strand {
   // Waits until no turn is running, and lets none begin: the caller is the strand from now on.
   void seize();
 
+  // In run(): what came before is the host's own work, the callback's time begins now.
+  void begin_callback() { began_ = clock_->mono_ns(); }
+
   StrandCounters counters() const;
   // Whether this thread is inside a budgeted callback of some strand, so that a settle() follows soon.
   static bool in_turn();
@@ -142,7 +145,7 @@ class Strand {
   std::size_t cursor_ = 0;  // next item of batch_
   Batch leftover_;          // what incoming_ held at close()
   std::vector<StrandTask>* tasks_of_run_ = nullptr;
-  base::MonoNs now_ = 0;
+  base::MonoNs now_ = 0, began_ = 0;
   base::MonoNs unsettled_since_ = base::kNever;
 
   std::atomic<std::uint64_t> queued_messages_{0}, queued_bytes_{0}, queued_events_{0};

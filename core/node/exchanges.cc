@@ -110,8 +110,7 @@ void Switchboard::asked_data(Link& link, quic::StreamId stream, Asked& asked, ba
       break;
     case What::kAnswer:
       saw_exchange(link);
-      // An Error is small; one that is not says nothing.
-      answer.unchecked = outcome.payload.size() > kCheckedHere && outcome.type != wire::kError;
+      answer.unchecked = outcome.payload.size() > kCheckedHere;
       if (!answer.unchecked && !wire::structure_ok(outcome.payload)) {
         answer.fault = base::Fault::kInternal;
         answer.error_text = "the answer is malformed";
@@ -121,7 +120,8 @@ void Switchboard::asked_data(Link& link, quic::StreamId stream, Asked& asked, ba
         answer.type = outcome.type;
         answer.rtt_us = (deadlines_.now() - asked.started) / base::kMicrosecond;
         if (outcome.type == wire::kError) {
-          const auto error = wire::decode_error(outcome.payload);
+          // An Error is small; one that is not says nothing.
+          const auto error = answer.unchecked ? std::nullopt : wire::decode_error(outcome.payload);
           answer.error_code = error ? error->code : static_cast<std::uint32_t>(wire::Code::kInternal);
           if (error) answer.error_text = base::escaped(error->message, 256);
         }
@@ -220,7 +220,8 @@ void Switchboard::finish_without_answer(Link& link, quic::StreamId stream) {
 }
 
 void Switchboard::peer_disconnects(Link& link, quic::StreamId stream, base::ByteView payload) {
-  const auto message = wire::decode_disconnect(payload);
+  // A goodbye is small; of one that is not, no more is read than that it is one.
+  const auto message = payload.size() > kCheckedHere ? std::nullopt : wire::decode_disconnect(payload);
   const auto reason = message && message->reason <= 5 ? static_cast<wire::DisconnectReason>(message->reason)
                                                       : wire::DisconnectReason::kShutdown;
   link.connection->write(stream, {}, true);

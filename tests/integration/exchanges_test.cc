@@ -185,6 +185,17 @@ TEST_F(Exchanges, LargeMalformedPayloadIs2003) {
   expect_session_lives();
 }
 
+// The loop has no time for four megabytes of items: a goodbye of that size is one, and no more of it is read.
+TEST_F(Exchanges, LargeDisconnectIsNotRead) {
+  wire::Disconnect goodbye;
+  goodbye.reason = 2;
+  goodbye.note = std::string(100'000, 'x');
+  peer().say(line(), wire::encode(goodbye), true);
+  ASSERT_TRUE(peer().wait_closed(line()));
+  EXPECT_TRUE(line().closed_by_peer_with(0)) << line().closed->code;
+  EXPECT_EQ(sessions(), 0u);
+}
+
 TEST_F(Exchanges, UnknownTypeIs2003AndNoViolation) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(peer().ask(line(), kNobodys, ping_payload()).error_code(), 2003u) << i;

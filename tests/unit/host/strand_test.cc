@@ -20,6 +20,10 @@ class StrandBase : public ::testing::Test, public StrandSink {
     if (item.kind == ItemKind::kTask) return strand->task_of(item)(false);
     EXPECT_EQ(host::Strand::in_turn(), item.budgeted);
     seen.push_back(std::string(base::as_text(first)) + "|" + std::string(base::as_text(second)));
+    if (before_callback != 0) {
+      clock.advance(before_callback);
+      strand->begin_callback();
+    }
     clock.advance(cost);
     if (close_after == seen.size()) {
       strand->close();
@@ -50,7 +54,7 @@ class StrandBase : public ::testing::Test, public StrandSink {
   std::vector<std::string> seen;
   std::vector<std::size_t> settled_at;  // how many had run
   std::vector<std::pair<base::MonoNs, bool>> overruns;
-  base::MonoNs cost = 0;
+  base::MonoNs before_callback = 0, cost = 0;
   std::size_t close_after = 0;
   int discarded = 0;
 };
@@ -190,6 +194,16 @@ TEST_F(Strand, WhatTakesItsTimeIsNoTurn) {
   executor.run_all();
   EXPECT_FALSE(in_turn);
   EXPECT_TRUE(budgeted_in_turn);
+}
+
+TEST_F(Strand, WorkOfTheHostBeforeACallbackIsNotInItsBudget) {
+  rebuild({.soft_budget = 5, .hard_budget = 100});
+  before_callback = 1000;
+  cost = 5;
+  append("a large payload that had to be checked first");
+  executor.run_all();
+  EXPECT_TRUE(overruns.empty());
+  EXPECT_EQ(strand->counters().callback_ns, 5u);
 }
 
 TEST_F(Strand, UnbudgetedTaskMayTakeItsTime) {
