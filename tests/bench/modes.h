@@ -13,6 +13,7 @@ struct Options {
   double seconds = 3;            // of steady work
   std::size_t in_flight = 64;    // handshakes or requests at once
   std::size_t connections = 64;  // of the many-connections rows
+  bool seen_first = false;       // register: every peer comes by once before memory is looked at
 };
 
 // C2 and C3: N authenticated idle connections; memory for each, then one keep-alive exchange on each.

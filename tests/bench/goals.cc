@@ -1,0 +1,90 @@
+#include "bench/goals.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+namespace atlas::bench {
+
+using nlohmann::json;
+
+namespace {
+
+// One run of a mode on a server of its own.
+struct Work {
+  const char* name;
+  json (*run)(ServerProcess&, const Options&);
+  std::size_t count;  // 0: GoalOptions::records
+  bool seen_first;
+};
+constexpr Work kWorks[] = {{"handshakes", handshakes, 1, false},     {"idle", idle, 10'000, false},
+                           {"register", register_peers, 0, false},   {"records", register_peers, 0, true},
+                           {"discover", discover, 0, false},         {"restart 2000", restart, 2'000, false},
+                           {"restart 10000", restart, 10'000, false}};
+
+struct Goal {
+  const char *id, *what, *work, *figure, *unit;
+  double goal;
+};
+constexpr Goal kGoals[] = {
+    {"C1", "new authenticated connection, server CPU", "handshakes", "/srv_cpu_us_per_conn", "us", 290},
+    {"C2", "idle connection of 10 000, resident memory", "idle", "/rss_kib_per_conn", "KiB", 30},
+    {"C3", "keep-alive on one of 10 000 idle connections, server CPU", "idle", "/keepalive/srv_cpu_us_per_request",
+     "us", 12},
+    {"D1", "register on a held connection, server CPU", "register", "/held/srv_cpu_us_per_request", "us", 10},
+    {"D2", "discover by node id, server CPU", "discover", "/by_node_id/srv_cpu_us_per_request", "us", 10},
+    {"D2", "discover by skill, server CPU", "discover", "/by_skill/srv_cpu_us_per_request", "us", 10},
+    {"D3", "connect, register, disconnect, server CPU", "register", "/connect_register_disconnect/srv_cpu_us_per_conn",
+     "us", 310},
+    {"D4", "resident memory of a registered peer", "records", "/bytes_per_record", "bytes", 400},
+    {"F2", "2 000 clients back after the server was killed", "restart 2000", "/seconds_until_all_back", "s", 3},
+    {"F3", "10 000 clients back after the server was killed", "restart 10000", "/seconds_until_all_back", "s", 10},
+};
+
+bool wanted(const GoalOptions& options, const Goal& goal) {
+  return options.only.empty() || std::ranges::find(options.only, goal.id) != options.only.end();
+}
+bool wanted(const GoalOptions& options, const Work& work) {
+  return std::ranges::any_of(
+      kGoals, [&](const Goal& goal) { return std::string_view(goal.work) == work.name && wanted(options, goal); });
+}
+
+}  // namespace
+
+json measure_goals(const std::filesystem::path& atlas, const Options& options, const GoalOptions& goals) {
+  std::map<std::string, std::vector<double>> seen;  // by goal's figure and work
+  const auto key = [](const Goal& goal) { return std::string(goal.work) + goal.figure; };
+  for (std::size_t round = 1; round <= goals.rounds; ++round) {
+    for (const Work& work : kWorks) {
+      if (!wanted(goals, work)) continue;
+      std::fprintf(stderr, "round %zu of %zu: %s\n", round, goals.rounds, work.name);
+      ServerProcess server = ServerProcess::start(atlas, {"bootstrap", "keepalive"});
+      Options one = options;
+      one.count = work.count == 0 ? goals.records : work.count;
+      one.seen_first = work.seen_first;
+      const json figures = work.run(server, one);
+      for (const Goal& goal : kGoals) {
+        if (goal.work != std::string_view(work.name)) continue;
+        seen[key(goal)].push_back(figures.at(json::json_pointer(goal.figure)).get<double>());
+      }
+    }
+  }
+  json out = json::array();
+  for (const Goal& goal : kGoals) {
+    if (!wanted(goals, goal)) continue;
+    auto& values = seen[key(goal)];
+    std::ranges::sort(values);
+    const double median = values[values.size() / 2];
+    out.push_back({{"id", goal.id},
+                   {"what", goal.what},
+                   {"unit", goal.unit},
+                   {"goal", goal.goal},
+                   {"median", median},
+                   {"least", values.front()},
+                   {"most", values.back()},
+                   {"ratio", median / goal.goal}});
+  }
+  return out;
+}
+
+}  // namespace atlas::bench
