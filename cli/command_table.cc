@@ -71,7 +71,7 @@ std::vector<Command> net_commands() {
                  "ADDRESS"},
                 {"--relay", Kind::kList, false, "relay in place of network.relays; repeatable", "ADDRESS"},
                 {"--set", Kind::kList, false,
-                 "any other key of config.toml for this run, as transport.max_connections=50; lists with commas; "
+                 "any other key of the core for this run, as transport.max_connections=50; lists with commas; "
                  "repeatable",
                  "KEY=VALUE"},
                 {"--log-level", Kind::kText, false, "debug, info, warn, error or off", "LEVEL"},
@@ -85,7 +85,12 @@ std::vector<Command> net_commands() {
            "plugins:list",
        .json =
            "`{node_id,version,listen,public_address,uptime_s,sessions,plugins,…}`; listen is an array of addresses, "
-           "sessions their number, plugins an array of `{id,version,state}`; more keys are counters"},
+           "sessions their number, plugins an array of `{id,version,state}`. `connections`, `store` and `udp` are "
+           "objects "
+           "of counters of the transport, the database and the sockets, `counters` of everything else that the node "
+           "did "
+           "or refused, `metrics` those of the roles; docs/reference/limits.md says which of them moves when a limit "
+           "bites"},
       {.path = "net peers",
        .summary = "list the peers that the node knows, newest first",
        .where = kWhereDaemon | kWhereClient,

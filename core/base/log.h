@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
+
 namespace atlas::base {
 
 enum class Level : int { kDebug = 1, kInfo = 2, kWarn = 3, kError = 4, kOff = 5 };
@@ -21,7 +23,7 @@ bool log_enabled(Level level);
 // \xNN; a line ends after kMaxLogLine bytes.
 void log_line(Level level, std::string_view who, std::string_view line);
 
-inline constexpr std::size_t kMaxLogLine = 1024;
+inline constexpr std::size_t kMaxLogLine = limits::log_line_bytes;
 
 // Control characters and broken UTF-8 as \xNN, cut after `most` bytes: for everything a peer had a hand in.
 std::string escaped(std::string_view text, std::size_t most = kMaxLogLine);

@@ -129,7 +129,10 @@ std::string limits_markdown() {
       "\n"
       "Everything that can grow has a limit. Where the name is also a key of `config.toml` (docs/reference/config.md), "
       "the\n"
-      "value here is its default; the others are fixed. Each is shown to bite by the test named beside it.\n"
+      "value here is its default; the others are fixed. Limits of a role begin with its name, and their keys are in "
+      "its\n"
+      "table, `[plugins.<role>]`. A counter is where `atlas net status --json` shows it: in `counters`, or in\n"
+      "`connections`, `store` or `metrics`. Each limit is shown to bite by the test named beside it.\n"
       "\n"
       "| limit | value | counted for | past it | counter | test |\n|---|---|---|---|---|---|\n";
   for (const base::Limit& limit : base::all_limits()) {

@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/limits.h"
+
 namespace atlas::control {
 namespace {
 
-constexpr std::size_t kMaxWords = 64 << 10;  // text for people; escaped as JSON it still fits into a line
+// Text for people; escaped as JSON it still fits into a line.
+constexpr std::size_t kMaxWords = base::limits::control_words_bytes;
 
 }  // namespace
 

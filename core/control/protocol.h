@@ -20,9 +20,10 @@ namespace atlas::control {
 
 inline constexpr std::size_t kMaxLine = base::limits::control_line_bytes;
 inline constexpr std::size_t kMaxClients = base::limits::control_clients;
-inline constexpr std::size_t kMaxBacklog = 16u << 20;    // bytes that wait for one client; then it is dropped
-inline constexpr std::size_t kMaxText = kMaxLine - 256;  // one row, result, progress or error text
-inline constexpr std::size_t kMaxDepth = 64;             // nesting of a row or a result
+// Bytes that wait for one client; then it is dropped.
+inline constexpr std::size_t kMaxBacklog = base::limits::control_backlog_bytes;
+inline constexpr std::size_t kMaxText = kMaxLine - 256;                     // one row, result, progress or error text
+inline constexpr std::size_t kMaxDepth = base::limits::control_json_depth;  // nesting of a row or a result
 
 struct Request {
   std::string path;                         // "status", "ping", "relay status"

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "control/exit_code.h"
 #include "control/listening_socket.h"
@@ -23,8 +24,9 @@ namespace {
 
 constexpr std::size_t kReadPiece = 16 << 10;
 constexpr std::size_t kWritePiece = 64 << 10;
-constexpr std::size_t kMaxLeaving = 32;  // refused or cut off, with last words that they have not read yet
-constexpr int kAcceptRetryMs = 100;      // after the process ran out of descriptors
+// Refused or cut off, with last words that they have not read yet.
+constexpr std::size_t kMaxLeaving = base::limits::control_leaving;
+constexpr int kAcceptRetryMs = 100;  // after the process ran out of descriptors
 
 class RunningCall final : public Call {
  public:

@@ -15,6 +15,7 @@
 #include "atlas/ext/peers.h"
 #include "atlas/ext/store.h"
 #include "atlas/ext/timers.h"
+#include "base/limits.h"
 
 namespace atlas::host {
 
@@ -34,9 +35,9 @@ struct Extension {
 std::span<const Extension> extensions();
 
 // Payload that the wire protocol allows, and timeouts as the headers promise.
-inline constexpr std::uint32_t kMaxRequestTimeoutMs = 600'000;
-inline constexpr std::uint32_t kMaxConnectTimeoutMs = 60'000;
-inline constexpr std::size_t kMaxErrorText = 256;
+inline constexpr std::uint32_t kMaxRequestTimeoutMs = base::limits::plugins_request_timeout * 1000;
+inline constexpr std::uint32_t kMaxConnectTimeoutMs = base::limits::plugins_connect_timeout * 1000;
+inline constexpr std::size_t kMaxErrorText = base::limits::plugins_error_text_bytes;
 
 // A struct that a plugin handed over: as much as both sides know of it, the rest zero. Its first field is its size.
 template <class T>

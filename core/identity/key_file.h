@@ -7,12 +7,14 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "identity/node_key.h"
 
 namespace atlas::identity {
 
-inline constexpr std::size_t kMaxKeyFile = 16'384;  // bytes; what is longer is no key file
+// What is longer is no key file.
+inline constexpr std::size_t kMaxKeyFile = base::limits::identity_key_file_bytes;
 
 // Bytes in pages of their own: kept out of swap and core dumps as far as the system allows, with guard pages around,
 // and wiped on destruction. Throws std::bad_alloc when the system has no memory left.

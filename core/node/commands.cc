@@ -34,6 +34,49 @@ json to_json(const wire::PeerRecord& record, bool connected) {
           {"connected", connected}};
 }
 
+json to_json(const quic::EndpointCounters& quic) {
+  return {{"open", quic.connections},
+          {"half_open", quic.half_open},
+          {"accepted", quic.accepted},
+          {"dialled", quic.dialled},
+          {"closed", quic.closed},
+          {"retry_sent", quic.retry_sent},
+          {"token_refused", quic.token_refused},
+          {"version_negotiation_sent", quic.version_negotiation_sent},
+          {"stateless_reset_sent", quic.stateless_reset_sent},
+          {"refused_full", quic.refused_full},
+          {"refused_half_open", quic.refused_half_open},
+          {"refused_by_filter", quic.refused_by_filter},
+          {"dropped_small_initial", quic.dropped_small_initial},
+          {"dropped_unknown_id", quic.dropped_unknown_id},
+          {"dropped_malformed", quic.dropped_malformed},
+          {"guarded_frames", quic.guarded_frames},
+          {"stripped_datagrams", quic.stripped_datagrams}};
+}
+
+json to_json(const store::StoreCounters& store) {
+  return {{"queued", store.queued},
+          {"writes", store.writes},
+          {"commits", store.commits},
+          {"failed", store.failed},
+          {"failed_reads", store.failed_reads},
+          {"refused_full", store.refused_full},
+          {"refused_quota", store.refused_quota},
+          {"refused_row", store.refused_row},
+          {"evicted_peers", store.evicted_peers}};
+}
+
+json to_json(const net::UdpCounters& udp) {
+  return {{"received_bytes", udp.received_bytes},
+          {"sent_bytes", udp.sent_bytes},
+          {"received_datagrams", udp.received_datagrams},
+          {"sent_datagrams", udp.sent_datagrams},
+          {"receive_errors", udp.receive_errors},
+          {"blocked", udp.blocked},
+          {"oversize", udp.oversize},
+          {"failed", udp.failed}};
+}
+
 // nlohmann refuses broken UTF-8 by throwing; what is in the database was checked on its way in, but a file can be
 // edited.
 std::string dump(const json& value) {
@@ -107,7 +150,7 @@ host::Command command(std::string path, std::string summary, std::string display
 
 std::vector<host::Command> core_commands() {
   constexpr std::uint32_t kAnywhere = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT;
-  const host::CommandArg target{"target", ATLAS_ARG_TEXT, true, "ip:port, [ip]:port or a node id"};
+  const host::CommandArg target{"target", ATLAS_ARG_TEXT, true, "ip:port, [ipv6]:port or a node id"};
   return {
       command("status", "What this node is and does", "", ATLAS_CLI_DAEMON, {}),
       command("peers", "The peers that this node knows",
@@ -155,19 +198,9 @@ void Commands::status(const std::shared_ptr<control::Call>& call) {
     out["plugins"] = plugins;
     json counters = json::object();
     setup_.counters->each([&](const char* name, std::uint64_t value) { counters[name] = value; });
-    const quic::EndpointCounters quic = setup_.endpoint_counters();
-    out["connections"] = {{"open", quic.connections},
-                          {"half_open", quic.half_open},
-                          {"accepted", quic.accepted},
-                          {"dialled", quic.dialled},
-                          {"retry_sent", quic.retry_sent},
-                          {"refused_full", quic.refused_full},
-                          {"refused_half_open", quic.refused_half_open}};
-    const net::UdpCounters udp = setup_.udp_counters();
-    out["udp"] = {{"received_bytes", udp.received_bytes},
-                  {"sent_bytes", udp.sent_bytes},
-                  {"received_datagrams", udp.received_datagrams},
-                  {"sent_datagrams", udp.sent_datagrams}};
+    out["connections"] = to_json(setup_.endpoint_counters());
+    out["store"] = to_json(setup_.store->counters());
+    out["udp"] = to_json(setup_.udp_counters());
     out["counters"] = counters;
     json metrics = json::object();
     for (const auto& row : setup_.host->metrics()) metrics[row.name] = row.value;

@@ -9,13 +9,14 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/limits.h"
 #include "node/deadlines.h"
 #include "store/store.h"
 
 namespace atlas::node {
 
 inline constexpr base::MonoNs kJournalPause = 50 * base::kMillisecond;
-inline constexpr std::size_t kMaxJournal = 512;  // peers; then it is written at once
+inline constexpr std::size_t kMaxJournal = base::limits::node_journal;  // peers; then it is written at once
 
 class PeerJournal final : public net::TimerHeap::Entry {
  public:

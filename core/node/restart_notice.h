@@ -20,7 +20,7 @@ namespace atlas::node {
 
 inline constexpr std::size_t kNoticesAtOnce = base::limits::node_notices;  // small datagrams in one turn
 inline constexpr base::MonoNs kNoticePause = 20 * base::kMillisecond;      // so 10 000 sessions take a second
-inline constexpr int kNoticeRounds = 4;
+inline constexpr int kNoticeRounds = base::limits::node_notice_rounds;
 inline constexpr base::MonoNs kNoticeRoundPause = base::kSecond;  // from the end of one round to the next
 
 class RestartNotice final : public net::TimerHeap::Entry {

@@ -30,7 +30,8 @@ namespace atlas::node {
 
 // A larger payload's structure is checked on the role's strand: 4 MiB of tiny items take a tenth of a second.
 inline constexpr std::size_t kCheckedHere = 16'384;  // bytes
-inline constexpr base::MonoNs kFarewellWait = 500 * base::kMillisecond;        // for the last message's acknowledgement
+// For the last message's acknowledgement.
+inline constexpr base::MonoNs kFarewellWait = base::limits::session_closing_wait * base::kMillisecond;
 inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
 inline constexpr base::MonoNs kBudgetSweep = 60 * base::kSecond;  // between two looks for those that can go
 

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kActiveIds = 4;  // with 2 a second migration in a row is fatal; 8 costs more rows and frames
 constexpr std::size_t kDialledIdLength = 16;  // of the first id we make up as a client
-constexpr std::size_t kMostReason = 256;      // bytes of a peer's reason that are kept
 
 ngtcp2_settings settings_for(Worker& worker, const Protocol& protocol, base::MonoNs now) {
   ngtcp2_settings settings;
@@ -281,7 +280,7 @@ void QuicConnection::drained() {
   }
   const ng::PeerClose close = ng::peer_close(conn_.get());
   end_with({close.application ? CloseInfo::By::kPeer : CloseInfo::By::kPeerTransport, close.code,
-            base::escaped(close.reason, kMostReason)},
+            base::escaped(close.reason, base::limits::quic_reason_bytes)},
            Ending::Farewell::kDrain);
 }
 

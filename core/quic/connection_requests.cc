@@ -79,9 +79,9 @@ void QuicConnection::reset(StreamId id, std::uint64_t code) {
 
 void QuicConnection::close(std::uint64_t code, std::string_view reason) {
   if (ending_ != nullptr || ended_) return;
-  constexpr std::size_t kMostSent = 256;
-  end_with({CloseInfo::By::kLocal, code & NGTCP2_MAX_VARINT, std::string(reason.substr(0, kMostSent))},
-           Ending::Farewell::kClose);
+  end_with(
+      {CloseInfo::By::kLocal, code & NGTCP2_MAX_VARINT, std::string(reason.substr(0, base::limits::quic_reason_bytes))},
+      Ending::Farewell::kClose);
   const std::string& kept = ending_->info.reason;
   ngtcp2_ccerr_set_application_error(&ending_->error, ending_->info.code,
                                      reinterpret_cast<const std::uint8_t*>(kept.data()), kept.size());

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "identity/node_key.h"
@@ -118,19 +119,22 @@ struct Protocol {
   std::string alpn;                        // "atlas/1"
   const identity::NodeKey* key = nullptr;  // outlives the endpoint
   ConnectionEvents* events = nullptr;      // outlives the endpoint
-  std::uint32_t max_streams = 50;          // bidirectional streams a peer may have open at once
-  base::MonoNs idle_timeout = 120 * base::kSecond;
-  base::MonoNs handshake_timeout = 10 * base::kSecond;
+  // Bidirectional streams that a peer may have open at once.
+  std::uint32_t max_streams = base::limits::transport_max_streams_per_conn;
+  base::MonoNs idle_timeout = base::limits::transport_idle_timeout * base::kSecond;
+  base::MonoNs handshake_timeout = base::limits::session_handshake_timeout * base::kSecond;
   std::uint64_t stream_window = 64 << 10;  // first receive window, bytes
   std::uint64_t connection_window = 256 << 10;
-  std::uint64_t max_stream_window = 6 << 20;  // auto-tuned up to these
-  std::uint64_t max_connection_window = 16 << 20;
+  std::uint64_t max_stream_window = base::limits::quic_stream_window_bytes;  // auto-tuned up to these
+  std::uint64_t max_connection_window = base::limits::quic_connection_window_bytes;
 };
 
 struct EndpointLimits {
-  std::uint32_t max_connections = 200;  // [transport] max_connections: connections in all, both sides
-  std::uint32_t max_half_open = 50;     // [security] handshake_limit: listener connections without mark_verified
-  bool retry_always = false;            // tests
+  // [transport] max_connections: connections in all, both sides.
+  std::uint32_t max_connections = base::limits::transport_max_connections;
+  // [security] handshake_limit: listener connections without mark_verified.
+  std::uint32_t max_half_open = base::limits::security_handshake_limit;
+  bool retry_always = false;  // tests
 };
 
 // Every refusal names its rule here; the node exports them as metrics.

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 
 namespace atlas::quic {
 
@@ -18,8 +19,8 @@ class FrameGuard {
   };
 
   // Frames of one kind in one packet.
-  static constexpr unsigned kMostNewConnectionIds = 8;
-  static constexpr unsigned kMostPathChallenges = 8;
+  static constexpr unsigned kMostNewConnectionIds = base::limits::quic_new_connection_ids;
+  static constexpr unsigned kMostPathChallenges = base::limits::quic_path_challenges;
 
   Verdict check(base::ByteView frames, std::uint64_t packet_number);
   // Between these two: whether the datagram's packets ask for an acknowledgement, and for nothing more urgent.

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "quic/compat.h"
 #include "quic/frame_guard.h"
 
@@ -17,7 +18,7 @@ namespace atlas::quic {
 class PacketKeys {
  public:
   // Contexts kept alive at once.
-  static constexpr std::size_t kDefaultCapacity = 1024;
+  static constexpr std::size_t kDefaultCapacity = base::limits::quic_key_contexts;
 
   explicit PacketKeys(std::size_t capacity = kDefaultCapacity) : capacity_(capacity == 0 ? 1 : capacity) {}
   PacketKeys(const PacketKeys&) = delete;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/limits.h"
 #include "net/loop.h"
 
 namespace atlas::quic {
@@ -15,7 +16,7 @@ namespace atlas::quic {
 class SendQueue {
  public:
   static constexpr std::size_t kBlockBytes = 64 << 10;
-  static constexpr std::size_t kBlocks = 16;
+  static constexpr std::size_t kBlocks = base::limits::quic_send_queue_bytes / kBlockBytes;
   // The kernel's limits for one segmented message, with room for headers.
   static constexpr std::size_t kMostSegments = 64;
   static constexpr std::size_t kMostRunBytes = 65'000;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "net/address.h"
 #include "quic/compat.h"
@@ -19,9 +20,9 @@ inline constexpr std::uint32_t kVersion = NGTCP2_PROTO_VER_V1;
 // Datagrams with Initials are at least this large (RFC 9000, 14.1).
 inline constexpr std::size_t kLeastInitial = 1200;
 // How long a Retry token is good for.
-inline constexpr base::MonoNs kTokenLife = 15 * base::kSecond;
+inline constexpr base::MonoNs kTokenLife = base::limits::quic_token_life * base::kSecond;
 // Stateless resets a second; a burst of as many is allowed.
-inline constexpr std::uint32_t kResetsPerSecond = 100;
+inline constexpr std::uint32_t kResetsPerSecond = base::limits::quic_resets;
 // Smallest datagram that can be a reset, and the size we send at most (RFC 9000, 10.3).
 inline constexpr std::size_t kLeastReset = 21;
 inline constexpr std::size_t kMostReset = 43;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "net/address.h"
 #include "net/timer_heap.h"
 #include "quic/connection_ids.h"
@@ -41,9 +42,9 @@ class Tombstone final : public Route, public net::TimerHeap::Entry {
 class Graveyard {
  public:
   // Tombstones at once; beyond it a connection goes without one and late packets meet a stateless reset.
-  static constexpr std::size_t kMostTombstones = 1024;
+  static constexpr std::size_t kMostTombstones = base::limits::quic_tombstones;
   // However slow the peer's path is.
-  static constexpr base::MonoNs kLongestStay = 10 * base::kSecond;
+  static constexpr base::MonoNs kLongestStay = base::limits::quic_tombstone_life * base::kSecond;
 
   Graveyard(RouteTable<ServerId>& ids, RouteTable<FirstId>& first_ids, net::TimerHeap& timers)
       : ids_(ids), first_ids_(first_ids), timers_(timers) {}

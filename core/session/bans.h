@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/keyed_hash.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "wire/peer_record.h"
 
@@ -24,8 +25,8 @@ struct Ban {
 
 class BanList {
  public:
-  static constexpr std::size_t kDefaultMost = 100'000;  // limits.bans
-  static constexpr std::size_t kMaxBanReason = 256;     // bytes; cut
+  static constexpr std::size_t kDefaultMost = base::limits::session_bans;
+  static constexpr std::size_t kMaxBanReason = base::limits::session_reason_bytes;  // bytes; cut
 
   explicit BanList(base::Random& random, std::size_t most = kDefaultMost);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "net/address.h"
 #include "wire/peer_record.h"
 
@@ -25,7 +26,8 @@ struct Candidate {
   net::SocketAddress address;
 };
 
-inline constexpr std::size_t kMaxRelayCandidates = 8;  // of one dial; a record may list any number
+// Of one dial; a record may list any number.
+inline constexpr std::size_t kMaxRelayCandidates = base::limits::session_relay_candidates;
 
 // Direct candidates of a known peer in protocol order, without doubles. What does not parse is left out, and so is what
 // no peer can have: port 0, the unspecified host, multicast, broadcast.

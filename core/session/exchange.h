@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "wire/envelope.h"
 
 namespace atlas::session {
@@ -59,7 +60,7 @@ class InboundExchange {
 // and dropped, at most kMaxMoreAnswers.
 class OutboundExchange {
  public:
-  static constexpr std::uint32_t kMaxMoreAnswers = 64;
+  static constexpr std::uint32_t kMaxMoreAnswers = base::limits::session_more_answers;
 
   explicit OutboundExchange(base::MonoNs now, base::MonoNs timeout = kExchangeTimeout,
                             std::uint32_t payload_limit = wire::kMaxPayload)

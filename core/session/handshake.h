@@ -11,19 +11,23 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "identity/node_key.h"
 #include "wire/messages.h"
 
 namespace atlas::session {
 
-inline constexpr base::MonoNs kHandshakeTimeout = 10 * base::kSecond;
-inline constexpr std::size_t kMaxReasonBytes = 256;       // of a text that goes to or comes from a peer; cut
-inline constexpr std::size_t kMaxAgentVersionBytes = 64;  // longer ones are kept as none
-inline constexpr std::size_t kMaxWalletBytes = 128;       // the same
-inline constexpr std::size_t kMaxUsernameBytes = 64;      // the same
-inline constexpr std::uint64_t kCloseRejected = 2;        // after VerifyAck `rejected`
-inline constexpr std::uint64_t kCloseProtocolError = 3;   // after an Error
+inline constexpr base::MonoNs kHandshakeTimeout = base::limits::session_handshake_timeout * base::kSecond;
+// Of a text that goes to or comes from a peer; cut.
+inline constexpr std::size_t kMaxReasonBytes = base::limits::session_reason_bytes;
+// Longer ones are kept as none.
+inline constexpr std::size_t kMaxAgentVersionBytes = base::limits::session_agent_version_bytes;
+inline constexpr std::size_t kMaxWalletBytes = base::limits::session_wallet_bytes;
+inline constexpr std::size_t kMaxUsernameBytes = base::limits::session_username_bytes;
+
+inline constexpr std::uint64_t kCloseRejected = 2;       // after VerifyAck `rejected`
+inline constexpr std::uint64_t kCloseProtocolError = 3;  // after an Error
 
 // What this node says of itself. Copied into a handshake when it begins; `key` outlives every handshake.
 struct Self {

@@ -20,18 +20,20 @@ namespace atlas::session {
 
 // One row of the table in section 10.
 struct Tier {
-  std::uint32_t per_second = 5;
-  std::uint32_t per_minute = 60;
-  std::uint64_t payload_per_minute = 10'000'000;  // bytes
+  std::uint32_t per_second = base::limits::rate_limit_per_peer_per_second;
+  std::uint32_t per_minute = base::limits::rate_limit_per_peer_per_minute;
+  std::uint64_t payload_per_minute = base::limits::rate_limit_payload_per_minute;  // bytes
 };
 
 struct LimitSettings {
-  Tier unknown{5, 60, 10'000'000};  // also bootstrap and relay; per_minute is rate_limit.per_peer_per_minute
-  Tier verified{20, 300, 50'000'000};
-  std::uint32_t burst = 5;              // token bucket of the per-second figure
-  std::uint32_t violations_to_ban = 3;  // 1..PeerBudget::kMaxViolations
-  base::MonoNs violation_window = 300 * base::kSecond;
-  std::uint64_t ban_s = 600;  // security.ban_duration_secs where set
+  Tier unknown;  // also bootstrap and relay; per_minute is rate_limit.per_peer_per_minute
+  Tier verified{base::limits::rate_limit_verified_per_second, base::limits::rate_limit_verified_per_minute,
+                base::limits::rate_limit_verified_payload_per_minute};
+  // Token bucket of the per-second figure.
+  std::uint32_t burst = base::limits::rate_limit_per_peer_per_second;
+  std::uint32_t violations_to_ban = base::limits::security_violations_to_ban;  // 1..PeerBudget::kMaxViolations
+  base::MonoNs violation_window = base::limits::security_violation_window * base::kSecond;
+  std::uint64_t ban_s = base::limits::security_ban_duration_secs;
   const Tier& tier(wire::Trust trust) const { return trust == wire::Trust::kVerified ? verified : unknown; }
 };
 
@@ -48,8 +50,8 @@ std::string_view to_text(LimitRule rule);  // "per_second", "per_minute", "paylo
 class PeerBudget {
  public:
   static constexpr base::MonoNs kMinute = 60 * base::kSecond;
-  static constexpr base::MonoNs kSlot = 100 * base::kMillisecond;
-  static constexpr std::size_t kMaxViolations = 8;
+  static constexpr base::MonoNs kSlot = kMinute / base::limits::session_budget_entries;
+  static constexpr std::size_t kMaxViolations = base::limits::session_kept_violations;
 
   // Counts one request with a payload of this many bytes; says which limit it broke (then it is not counted).
   LimitRule admit(const LimitSettings& settings, wire::Trust trust, std::uint64_t payload, base::MonoNs now);

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "store/sqlite.h"
 
 namespace atlas::store {
 
-inline constexpr std::size_t kKeptDamaged = 3;  // damaged files that stay; the oldest go
+// Damaged files that stay; the oldest go.
+inline constexpr std::size_t kKeptDamaged = base::limits::store_damaged_files;
 
 // The writer's connection. `unix_now` names a file that is moved aside. Errors say what to do.
 base::Result<Connection> open_database(const std::filesystem::path& file, std::uint64_t max_file_bytes,

@@ -7,15 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "store/sqlite.h"
 #include "wire/peer_record.h"
 
 namespace atlas::store {
 
 // Bounds of what one row may hold, whatever a peer or a registry says of a peer.
-inline constexpr std::size_t kMaxAddressBytes = 64;
-inline constexpr std::size_t kMaxRelays = 16;
-inline constexpr std::size_t kMaxBanReasonBytes = 256;
+inline constexpr std::size_t kMaxAddressBytes = base::limits::store_address_bytes;
+inline constexpr std::size_t kMaxRelays = base::limits::store_relays;
+inline constexpr std::size_t kMaxBanReasonBytes = base::limits::session_reason_bytes;
 
 // A node id, texts within their limits, all of it UTF-8.
 bool is_storable(const wire::PeerRecord& record);

@@ -2,14 +2,16 @@
 
 #include <sqlite3.h>
 
+#include "base/limits.h"
+
 namespace atlas::store {
 namespace {
 
-constexpr int kBusyMs = 5'000;     // how long a write waits for another program's
-constexpr int kMaxCell = 8 << 20;  // bytes of one text, blob or row
-constexpr int kMaxSql = 64 << 10;  // bytes of one statement
-constexpr int kMaxColumns = 64;
-constexpr int kMaxExpressionDepth = 100;
+constexpr int kBusyMs = 5'000;                                // how long a write waits for another program's
+constexpr int kMaxCell = base::limits::store_cell_bytes;      // one text, blob or row
+constexpr int kMaxSql = base::limits::store_statement_bytes;  // one statement
+constexpr int kMaxColumns = base::limits::store_columns;
+constexpr int kMaxExpressionDepth = base::limits::store_expression_depth;
 
 int primary(int code) {
   return code & 0xff;

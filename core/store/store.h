@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "wire/peer_record.h"
 
@@ -34,18 +35,23 @@ struct SessionRecord {
 };
 
 struct StoreLimits {
-  std::uint64_t max_peers = 100'000;            // rows; unproved and oldest rows go first, bans last
-  std::uint64_t max_sessions = 100'000;         // rows
-  std::uint64_t max_queue = 65'536;             // writes waiting; plugins get 7/8 of it, the rest is the node's
-  std::uint64_t max_queue_bytes = 64ull << 20;  // what they hold in memory; shared in the same way
-  std::uint64_t plugin_bytes = 256ull << 20;    // per plugin, keys and values
-  std::uint64_t plugin_rows = 200'000;          // per plugin
-  std::uint64_t max_file_bytes = 4ull << 30;    // of the database file; beyond it writes fail with kFull
-  std::uint64_t max_log_bytes = 256ull << 20;   // of the write-ahead log, when another program's long read pins it
+  // Rows; of peers the unproved and oldest go first, bans last.
+  std::uint64_t max_peers = base::limits::store_max_peers;
+  std::uint64_t max_sessions = base::limits::store_max_sessions;
+  // Writes that wait, and what they hold in memory; plugins get 7/8 of either, the rest is the node's.
+  std::uint64_t max_queue = base::limits::store_max_queue;
+  std::uint64_t max_queue_bytes = base::limits::store_max_queue_bytes;
+  // Per plugin; keys and values.
+  std::uint64_t plugin_bytes = base::limits::store_plugin_bytes;
+  std::uint64_t plugin_rows = base::limits::store_plugin_rows;
+  // Of the database file; beyond it writes fail with kFull.
+  std::uint64_t max_file_bytes = base::limits::store_max_file_bytes;
+  // Of the write-ahead log, when another program's long read pins it.
+  std::uint64_t max_log_bytes = base::limits::store_max_log_bytes;
 };
 
-inline constexpr std::size_t kMaxKeyBytes = 512;
-inline constexpr std::size_t kMaxValueBytes = (4u << 20) + (64u << 10);
+inline constexpr std::size_t kMaxKeyBytes = base::limits::store_key_bytes;
+inline constexpr std::size_t kMaxValueBytes = base::limits::store_value_bytes;
 inline constexpr std::size_t kMaxPluginNameBytes = 64;
 
 struct StoreCounters {

@@ -152,7 +152,7 @@ class Messaging {
     return {.path = "send",
             .where = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT,
             .summary = "Send a message to a peer",
-            .args = {{"target", ATLAS_ARG_TEXT, true, "ip:port or node id"},
+            .args = {{"target", ATLAS_ARG_TEXT, true, "ip:port, [ipv6]:port or a node id"},
                      {"body", ATLAS_ARG_REST, true, "JSON, or plain text that becomes a JSON string"},
                      {"--topic", ATLAS_ARG_TEXT, false, "what it is about, at most 256 bytes"},
                      {"--reply-to", ATLAS_ARG_TEXT, false, "id of the message that this one answers"}},

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
+#include "base/limits.h"
 #include "host/key_rows.h"
 #include "unit/host/host_fixture.h"
 
@@ -81,6 +83,30 @@ TEST_F(GeneratedFromRoles, Samples) {
     const config::Loaded loaded = config::parse(loose, "sample");
     for (const config::Problem& problem : loaded.problems) ADD_FAILURE() << problem.to_string();
   }
+}
+
+// "15m" as 900; a number as itself.
+std::uint64_t plain(std::string text) {
+  std::erase(text, '"');
+  std::size_t end = 0;
+  const std::uint64_t number = std::stoull(text, &end);
+  const std::string unit = text.substr(end);
+  return number * (unit == "d" ? 86'400 : unit == "h" ? 3'600 : unit == "m" ? 60 : 1);
+}
+
+TEST_F(GeneratedFromRoles, LimitsThatAreKeysHaveTheirDefaults) {
+  std::set<std::string> compared;
+  for (const config::PluginKeys& plugin : rows) {
+    for (const auto& key : plugin.keys) {
+      const std::string name = plugin.id + '.' + key.key;
+      for (const base::Limit& limit : base::all_limits()) {
+        if (limit.key != name) continue;
+        EXPECT_EQ(plain(key.fallback), limit.value) << name << ": core/base/limits.def and the role differ";
+        compared.insert(name);
+      }
+    }
+  }
+  EXPECT_GE(compared.size(), 12u);
 }
 
 TEST(KeyRows, SayBoundsInWordsAndLeaveOutWhatCouldNotBeLoaded) {

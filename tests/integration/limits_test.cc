@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "integration/node_test.h"
 
 namespace atlas::node {
@@ -56,6 +57,25 @@ TEST_F(NodeLimits, ListOfPeersIsBounded) {
   const auto refused = node_.run(world(), "peers", {{"--limit", "10001"}});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_NE(refused.error.find("1 to 10000"), std::string::npos) << refused.error;
+}
+
+TEST_F(NodeLimits, EveryCounterOfALimitIsInTheStatus) {
+  sim::FleetNode& node = fleet_.add("all", {"bootstrap", "discovery", "keepalive", "messaging"});
+  node.start();
+  const nlohmann::json status = node.run(world(), "status").result;
+  const auto shown = [&](const std::string& counter) {
+    if (counter.starts_with("atlas_")) return status.at("metrics").contains(counter);
+    const std::size_t dot = counter.find('.');
+    if (dot == std::string::npos) return status.at("counters").contains(counter);
+    return status.contains(counter.substr(0, dot)) && status[counter.substr(0, dot)].contains(counter.substr(dot + 1));
+  };
+  constexpr std::string_view kEvery = "<plugin>";
+  for (const base::Limit& limit : base::all_limits()) {
+    std::string counter(limit.counter);
+    if (const auto at = counter.find(kEvery); at != std::string::npos) counter.replace(at, kEvery.size(), "keepalive");
+    EXPECT_TRUE(counter == "-" || shown(counter)) << limit.key << ": `net status` does not show " << counter;
+  }
+  EXPECT_FALSE(shown("store.nothing") || shown("nothing.failed") || shown("failed") || shown("atlas_keepalive_none"));
 }
 
 TEST_F(NodeLimits, SixthRequestAtOnceIs4001) {

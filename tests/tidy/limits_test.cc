@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/limits.h"
 #include "tidy/source_tree.h"
@@ -64,14 +64,25 @@ bool mentions(const SourceFile& file, std::string_view word) {
   return std::ranges::any_of(file.lines, [&](const std::string& line) { return has_word(line, word); });
 }
 
-// Where a counter of that name would be: the node's own, or a metric that every plugin or one of them has.
+bool quotes(std::string_view path, std::string_view word) {
+  const SourceFile* file = find_file(path);
+  return file != nullptr && std::ranges::any_of(file->lines, [&](const std::string& line) {
+           return line.find('"' + std::string(word) + '"') != std::string::npos;
+         });
+}
+
+// Where a counter of that name would be: what `net status` shows of the node, of its transport and of its database, or
+// a metric that every plugin or one of them has.
 bool is_counted(std::string_view counter) {
   constexpr std::string_view kPrefix = "atlas_", kEvery = "<plugin>_";
-  if (!counter.starts_with(kPrefix)) {
-    return std::ranges::any_of(
-        std::initializer_list{"core/node/counters.h", "core/quic/endpoint.h", "core/store/store.h"},
-        [&](std::string_view path) { return find_file(path) != nullptr && mentions(*find_file(path), counter); });
+  const std::pair<std::string_view, std::string_view> kShown[] = {{"connections.", "core/quic/endpoint.h"},
+                                                                  {"store.", "core/store/store.h"}};
+  for (const auto& [object, file] : kShown) {
+    if (!counter.starts_with(object)) continue;
+    const std::string_view name = counter.substr(object.size());
+    return mentions(*find_file(file), name) && quotes("core/node/commands.cc", name);
   }
+  if (!counter.starts_with(kPrefix)) return quotes("core/node/counters.h", counter);
   const std::string_view rest = counter.substr(kPrefix.size());
   if (rest.starts_with(kEvery)) return mentions(*find_file("core/host/plugin.cc"), rest.substr(kEvery.size()));
   const std::size_t end = rest.find('_');
@@ -98,6 +109,10 @@ TEST(Limits, EachNamesACounterThatThereIs) {
 TEST(Limits, CountersThatNobodyCountsAreFound) {
   EXPECT_TRUE(is_counted("violations"));
   EXPECT_FALSE(is_counted("violation"));
+  EXPECT_TRUE(is_counted("connections.refused_full"));
+  EXPECT_FALSE(is_counted("connections.evicted_peers"));
+  EXPECT_TRUE(is_counted("store.evicted_peers"));
+  EXPECT_FALSE(is_counted("evicted_peers"));
   EXPECT_TRUE(is_counted("atlas_<plugin>_dropped"));
   EXPECT_FALSE(is_counted("atlas_<plugin>_violations"));
   EXPECT_TRUE(is_counted("atlas_keepalive_misses"));

@@ -97,7 +97,8 @@ TEST_F(CommandLineTest, WrongOptionIsAUsageError) {
 TEST_F(CommandLineTest, StatusHasItsDocumentedKeys) {
   node.start();
   const auto status = node.run({"net", "status", "--json"}).json();
-  for (const char* key : {"node_id", "listen", "uptime_s", "sessions", "plugins"})
+  for (const char* key : {"node_id", "version", "listen", "public_address", "uptime_s", "sessions", "plugins",
+                          "connections", "store", "udp", "counters", "metrics"})
     EXPECT_TRUE(status.contains(key)) << key;
   EXPECT_EQ(status["node_id"], node.node_id());
   EXPECT_EQ(status["listen"][0], node.address());

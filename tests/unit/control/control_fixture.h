@@ -50,6 +50,9 @@ class RawClient {
     return true;
   }
 
+  // The first piece of what comes; the rest stays where it is.
+  bool hear_something() { return !heard_.empty() || hear_more(); }
+
   // Everything until the server closes.
   std::string hear_all() {
     while (hear_more()) {

@@ -289,6 +289,41 @@ TEST_F(ControlServer, OneRequestAConnection) {
   EXPECT_EQ(client.hear_all(), "{\"id\":0,\"done\":2,\"error\":\"one request a connection\"}\n");
 }
 
+TEST_F(ControlServer, LongWordsAreCut) {
+  const std::string more(base::limits::control_words_bytes + 1, 'x');
+  start_or_fail([&](const Request&, const std::shared_ptr<Call>& call) {
+    EXPECT_TRUE(call->progress(more));
+    EXPECT_TRUE(call->finish(1, more));
+  });
+  RawClient client(socket_);
+  ASSERT_TRUE(client.say(kRequest));
+  const std::string cut = more.substr(1);
+  EXPECT_EQ(client.hear_all(),
+            "{\"id\":7,\"progress\":\"" + cut + "\"}\n{\"id\":7,\"done\":1,\"error\":\"" + cut + "\"}\n");
+}
+
+TEST_F(ControlServer, RefusedClientsThatStayAreBounded) {
+  Kept kept;
+  start_or_fail(kept.handler());
+  const std::string row =
+      '"' + std::string(1 << 20, 'x') + '"';  // more than the kernel takes for one who reads nothing
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (std::size_t i = 0; i < base::limits::control_leaving + 1; ++i) {
+    RawClient& client = *clients.emplace_back(std::make_unique<RawClient>(socket_));
+    ASSERT_TRUE(client.say(kRequest));
+    const auto call = kept.next();
+    std::promise<void> gone;
+    call->on_gone([&] { gone.set_value(); });
+    ASSERT_TRUE(call->row(row));
+    ASSERT_TRUE(client.hear_something());
+    ASSERT_TRUE(client.say("again\n"));
+    gone.get_future().wait();
+  }
+  constexpr std::string_view kWhy = "one request a connection";
+  EXPECT_EQ(clients[0]->hear_all().find(kWhy), std::string::npos) << "the oldest had to go";
+  for (std::size_t i = 1; i < clients.size(); ++i) EXPECT_NE(clients[i]->hear_all().find(kWhy), std::string::npos) << i;
+}
+
 TEST_F(ControlServer, ClosesWithLastWordsAndRemovesTheSocket) {
   Kept kept;
   start_or_fail(kept.handler());

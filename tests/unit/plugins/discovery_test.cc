@@ -451,6 +451,20 @@ TEST_F(Discover, ThousandsOfRecordsEndAtTheLimit) {
   EXPECT_EQ(host.calls.at(call).status, ATLAS_OK);
 }
 
+TEST_F(Discover, MebibytesOfAnswersEndAtTheLimit) {
+  const auto call = discover();
+  const Bytes filling(3'500'000, 0);
+  std::size_t answers = 0;
+  while (!host.calls.at(call).finished && answers < 20) {
+    Writer page;
+    page.map(3).text("peers").array(0).text("filling").bin(filling);
+    page.text("next").bin(Bytes{static_cast<std::uint8_t>(++answers)});
+    host.answer(host.requests.at(0), 0x22, page.take());
+    host.advance(kSecond);
+  }
+  EXPECT_EQ(answers, 5u) << "four have less than 16 MiB, five have more";
+}
+
 TEST_F(Discover, TheResultFitsALineOfTheControlSocket) {
   host.config["max_records"] = std::int64_t{10'000};
   const auto call = discover();
@@ -481,6 +495,14 @@ TEST_F(Discover, NobodyAnswersAndTheDatabaseIsShown) {
   EXPECT_THAT(host.calls.at(call).error, HasSubstr("database"));
   EXPECT_THAT(host.calls.at(call).progress, testing::Contains(HasSubstr("nobody there")));
   EXPECT_EQ(ids(call), std::vector{node_id(3)});
+}
+
+TEST_F(Discover, WhatTheDatabaseShowsIsBounded) {
+  for (std::uint64_t i = 1; i <= 1'001; ++i) host.known.push_back({.node_id = node_id(i)});
+  host.run();
+  const auto call = host.run_command("discover", {});
+  host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, "nobody there");
+  EXPECT_EQ(ids(call).size(), 1'000u);
 }
 
 TEST_F(Discover, OneOfTwoAnswersAndThatIsASuccess) {

@@ -1,5 +1,6 @@
 // First packets and packets of nobody: tokens, versions, refusals, resets.
 #include "party.h"
+#include "quic/tombstone.h"
 #include "raw_socket.h"
 
 namespace atlas::quic {
@@ -280,6 +281,34 @@ TEST_F(EndpointAcceptTest, LatePacketsOfAClosedConnectionAreNotStrangers) {
   world.run_for(100 * base::kMillisecond);
   EXPECT_EQ(bob->counters().dropped_unknown_id, 0u);
   EXPECT_EQ(bob->counters().stateless_reset_sent, 0u);
+}
+
+TEST_F(EndpointAcceptTest, AClosedConnectionIsForgottenHoweverSlowItsPath) {
+  constexpr base::MonoNs kOneWay = base::kSecond;
+  world.set_default_link({.latency = kOneWay});
+  start();
+  Middleman middle(world.add_node("middle"), bob->address());
+  base::Bytes late;
+  middle.to_listener = [&](base::Bytes& data) {
+    if ((data[0] & 0x80) == 0) late = data;
+    return true;
+  };
+  here = alice->dial(middle.address());
+  ASSERT_TRUE(run_until([&] { return !bob->events.connected.empty(); }));
+  there = bob->events.connected.back();
+  here->write(here->open_stream().value(), bytes("makes a packet that comes again"), true);
+  world.run_for(8 * base::kSecond);
+  ASSERT_FALSE(late.empty());
+  ASSERT_GT(there->stats().smoothed_rtt * 3, Graveyard::kLongestStay) << "by its path it would be awaited for longer";
+  there->close(1, "");
+  const auto arrives_after = [&, closed = bob_node.clock().mono_ns()](base::MonoNs after) {
+    world.run_for(closed + after - kOneWay - bob_node.clock().mono_ns());
+    middle.send_to_listener(late);
+    world.run_for(kOneWay);
+    return bob->counters().dropped_unknown_id;
+  };
+  EXPECT_EQ(arrives_after(Graveyard::kLongestStay - base::kMillisecond), 0u);
+  EXPECT_EQ(arrives_after(Graveyard::kLongestStay + kOneWay), 1u);
 }
 
 }  // namespace

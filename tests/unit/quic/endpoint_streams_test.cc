@@ -1,6 +1,8 @@
 // Streams: order, FIN, backpressure, resets, and what arrives over bad links.
 #include <numeric>
 
+#include <algorithm>
+
 #include "party.h"
 
 namespace atlas::quic {
@@ -106,6 +108,35 @@ TEST_F(EndpointStreamsTest, StreamsShareTheConnectionWindow) {
   }
   EXPECT_EQ(received(), 240u << 10);
   for (StreamId stream : streams) EXPECT_TRUE(bob->events.log(*there, stream).fin);
+}
+
+TEST_F(EndpointStreamsTest, WindowsGrowNoFurtherThanTheirLimits) {
+  bob = std::make_unique<Party>(bob_node, 2);
+  bob->protocol.max_stream_window = 128 << 10;
+  bob->protocol.max_connection_window = 320 << 10;
+  start();
+  connect();
+  std::vector<StreamId> streams;
+  for (int i = 0; i < 6; ++i) streams.push_back(here->open_stream().value());
+  const auto arrived = [&](StreamId stream) { return bob->events.log(*there, stream).data.size(); };
+  for (const StreamId stream : streams) here->write(stream, base::as_bytes(pattern(2 << 20)), false);
+  ASSERT_TRUE(run_until(
+      [&] { return std::all_of(streams.begin(), streams.end(), [&](StreamId s) { return arrived(s) == 2u << 20; }); }));
+  // What was read made the windows grow; now nothing is read any more.
+  bob->events.consume_at_once = false;
+  std::size_t unread = 0, most = 0;
+  for (const StreamId stream : streams) {
+    here->write(stream, base::as_bytes(pattern(2 << 20)), false);
+    world.run_for(2 * base::kSecond);
+    most = std::max(most, arrived(stream) - (2u << 20));
+    unread += arrived(stream) - (2u << 20);
+  }
+  EXPECT_GT(most, bob->protocol.stream_window);
+  EXPECT_LE(most, bob->protocol.max_stream_window);
+  EXPECT_GT(unread, most) << "more than one stream had its share";
+  EXPECT_LE(unread, bob->protocol.max_connection_window);
+  EXPECT_EQ(Protocol().max_stream_window, base::limits::quic_stream_window_bytes);
+  EXPECT_EQ(Protocol().max_connection_window, base::limits::quic_connection_window_bytes);
 }
 
 TEST_F(EndpointStreamsTest, ASlowStreamDoesNotHoldUpAnother) {

@@ -106,7 +106,8 @@ TEST_F(EndpointTest, AReasonIsEscapedAndBounded) {
   here->close(1, "line\nbreak " + std::string(5000, 'x'));
   ASSERT_TRUE(run_until([&] { return !bob->events.closed.empty(); }));
   EXPECT_EQ(bob->events.closed[0].reason.substr(0, 14), "line\\x0abreak ");
-  EXPECT_LE(bob->events.closed[0].reason.size(), 300u);
+  EXPECT_LE(bob->events.closed[0].reason.size(), base::limits::quic_reason_bytes + std::string_view("...").size());
+  EXPECT_EQ(alice->events.closed.at(0).reason.size(), base::limits::quic_reason_bytes);
 }
 
 TEST_F(EndpointTest, NothingIsToldAfterClose) {

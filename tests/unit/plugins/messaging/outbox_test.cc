@@ -83,6 +83,16 @@ TEST_F(OutboxTest, ARefusalIsFinal) {
   EXPECT_EQ(outcomes(), std::vector<std::string>{"refused"});
 }
 
+TEST_F(OutboxTest, WhatARefusalSaysIsBounded) {
+  host->run();
+  send(node_id(1));
+  answer_dial(1);
+  refuse(2003, std::string(1'000, 'x'));
+  const std::string reason = run("outbox", {{"--audit", "true"}}).at(0).at("reason");
+  EXPECT_EQ(reason.size(), 256u);
+  EXPECT_THAT(reason, HasSubstr("xxx"));
+}
+
 TEST_F(OutboxTest, AnAckOfSomethingElseIsNone) {
   host->run();
   const auto call = send(node_id(1));
@@ -335,7 +345,7 @@ TEST_F(OutboxTest, AnAbsentReceiverIsDialledForOneAtATime) {
 TEST_F(OutboxTest, SoManyAreUnderWayAtOnce) {
   host->run();
   for (std::uint64_t i = 1; i <= 40; ++i) send(node_id(i));
-  EXPECT_EQ(host->dials.size(), Outbox::kMaxUnderWay);
+  EXPECT_EQ(host->dials.size(), 32u);
   unreachable();
   host->advance(100);
   EXPECT_EQ(host->dials.size(), Outbox::kMaxUnderWay);
