@@ -1,8 +1,10 @@
 #include "config/config.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "config/check.h"
 #include "config/file.h"
 #include "config/schema.h"
@@ -62,6 +64,23 @@ std::expected<Value, std::string> value_from(const Row& row, const std::vector<s
   return out;
 }
 
+// The line about a key that is in no schema, with the one that was meant: of the same name in another table, or the
+// nearest of all.
+std::string unknown_key(std::string_view key) {
+  const std::string text = base::escaped(key, 160) + ": unknown key";
+  const bool of_a_role = key.starts_with("plugins.") && std::ranges::count(key, '.') > 1;
+  if (of_a_role) return text + "; what belongs to a role is set in config.toml only";
+  std::string meant;
+  std::vector<std::string> keys;
+  for (const Row& row : schema()) {
+    keys.emplace_back(row.key);
+    const std::string_view name = row.key.substr(row.key.rfind('.') + 1);
+    if (meant.empty() && name == key.substr(key.rfind('.') + 1)) meant = row.key;
+  }
+  if (meant.empty()) meant = nearest(key, keys).value_or("");
+  return meant.empty() ? text : text + "; did you mean " + meant + "?";
+}
+
 // Line and column of a key's value; the plugin's id may have dots itself, so the longest id that fits is tried.
 std::pair<std::uint32_t, std::uint32_t> place_in(const Config& config, std::string_view key) {
   if (const auto found = config.places.find(std::string(key)); found != config.places.end()) return found->second;
@@ -108,7 +127,7 @@ Loaded load(const std::filesystem::path& file) {
 std::vector<Problem> override_key(Config& config, std::string_view key, const std::vector<std::string>& values,
                                   const std::string& option) {
   const Row* row = find_row(key);
-  if (!row) return {{option, 0, 0, std::string(key) + ": unknown key"}};
+  if (!row) return {{option, 0, 0, unknown_key(key)}};
   auto value = value_from(*row, values);
   if (!value) return {{option, 0, 0, value.error()}};
   Config changed = config;

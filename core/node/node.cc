@@ -219,7 +219,10 @@ base::Result<void> NodeInstance::start() {
     notice_ = std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost),
                                               [this](std::string_view node_id) { return table_.find(node_id) != 0; });
     if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
-      log(Level::kWarn, "node", "transport.offer_relay is set, but no relay role is enabled: nothing is relayed");
+      const auto problem = config::problem_at(setup_.config, "transport.offer_relay",
+                                              "transport.offer_relay is set, but no relay role is enabled: nothing is "
+                                              "relayed");
+      log(Level::kWarn, "node", "{}", problem.to_string());
     }
   }
   publish_self();

@@ -31,7 +31,7 @@ atlas::Command ping_command_spec() {
   return {.path = "ping",
           .where = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT,
           .summary = "Measure the round trip to a peer",
-          .args = {{"target", ATLAS_ARG_TEXT, true, "host:port or node id"},
+          .args = {{"target", ATLAS_ARG_TEXT, true, "ip:port, [ipv6]:port or a node id"},
                    {"--count", ATLAS_ARG_INTEGER, false, "How many pings (default 4)"},
                    {"--interval", ATLAS_ARG_TEXT, false, "Time between two pings, such as 500ms (default 1s)"}},
           .display = "node_id=node id, path, sent, received, rtt_ms.min:ms=min, rtt_ms.avg:ms=avg, rtt_ms.max:ms=max"};

@@ -61,9 +61,27 @@ TEST(Config, OverrideKeyRefusesWhatTheFileMayNotHave) {
   EXPECT_THAT(one("network.bind", {"127.0.0.1", "0.0.0.0"}), HasSubstr("are both IPv4"));
   EXPECT_THAT(one("exec.enabled", {"yes"}), HasSubstr("expected true or false"));
   EXPECT_THAT(one("log.level", {"loud"}), HasSubstr("is not known"));
-  EXPECT_THAT(one("no.key", {"1"}), HasSubstr("unknown key"));
+  EXPECT_EQ(one("no.key", {"1"}), "--option: no.key: unknown key");
   EXPECT_EQ(config.network.port, 4433);
   EXPECT_THAT(config.network.bind, SizeIs(2));
+}
+
+TEST(Config, OverrideKeyNamesWhatWasMeant) {
+  const auto said = [](std::string_view key) {
+    Config config;
+    const auto found = override_key(config, key, {"1"}, "--set");
+    return found.size() == 1 ? found[0].to_string() : std::to_string(found.size()) + " problems";
+  };
+  EXPECT_EQ(said("transport.max_conections"),
+            "--set: transport.max_conections: unknown key; did you mean transport.max_connections?");
+  EXPECT_EQ(said("Network.Port"), "--set: Network.Port: unknown key; did you mean network.port?");
+  EXPECT_EQ(said("netwrok.prot"), "--set: netwrok.prot: unknown key; did you mean network.port?");
+  EXPECT_EQ(said("security.max_connections"),
+            "--set: security.max_connections: unknown key; did you mean transport.max_connections?");
+  EXPECT_EQ(said("port"), "--set: port: unknown key; did you mean network.port?");
+  EXPECT_EQ(said("plugins.keepalive.enabled"),
+            "--set: plugins.keepalive.enabled: unknown key; what belongs to a role is set in config.toml only");
+  EXPECT_EQ(said("wallet"), "--set: wallet: unknown key");
 }
 
 }  // namespace
