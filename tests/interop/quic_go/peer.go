@@ -1,5 +1,5 @@
-// A peer of Atlas on another QUIC stack (quic-go), another TLS (Go's) and another MessagePack: it speaks what a published
-// v0.1.0 node speaks, with no optional key, and byte fields as arrays of integers.
+// A peer of Atlas on another QUIC stack (quic-go), another TLS (Go's) and another MessagePack: it speaks what a
+// published v0.1.0 node speaks, with no optional key, and byte fields as arrays of integers.
 //
 //	peer dial ADDRESS    registers, discovers, pings, is refused where it must be, and says goodbye
 //	peer listen          prints "ready ADDRESS NODE-ID", answers one dialler until it says goodbye
@@ -105,7 +105,8 @@ func keyOf(der []byte) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("not an Ed25519 key")
 	}
-	return key, certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)
+	return key, certificate.CheckSignature(
+		certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)
 }
 
 func integers(raw []byte) []int {
