@@ -119,6 +119,7 @@ std::string Grammar::reached() const {
 Ended Grammar::help() const {
   const std::string path = reached();
   if (const Command* command = find_command(commands_, path)) return {kOk, command_help(*command), {}};
+  if (!app_.remaining(true).empty()) return unexpected_word();  // `net bogus --help` is not about `net`
   return {kOk, group_help(path, commands_), {}};
 }
 

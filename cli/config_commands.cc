@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <tuple>
 
-#include "base/log.h"
+#include "cli/display.h"
 #include "cli/exit_codes.h"
 #include "config/file.h"
 #include "config/schema.h"
@@ -13,10 +14,8 @@
 namespace atlas::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 int report(const base::Error& error, std::ostream& err) {
-  err << "atlas: " << error.text << '\n';
+  err << "atlas: " << terminal_safe(error.text) << '\n';
   return exit_code_of(error.fault);
 }
 
@@ -26,7 +25,7 @@ std::string line_of(const Json& document) {
 }
 
 void print(const std::vector<config::Problem>& problems, std::ostream& err) {
-  for (const auto& problem : problems) err << problem.to_string() << '\n';
+  for (const auto& problem : problems) err << terminal_safe(problem.to_string()) << '\n';
 }
 
 Json json_value(const config::Value& value) {
@@ -94,6 +93,18 @@ base::Result<void> put_identity(const std::filesystem::path& file, const config:
   return config::set_texts(file, "identity", "skills", identity.skills);
 }
 
+// The old file's own bytes, before a new one takes its place.
+int put_aside(const Layout& layout, const std::string& text, bool has_mistakes, std::ostream& err) {
+  const std::string backup = layout.config.string() + ".bak";
+  if (auto written = config::write_file(backup, text); !written) return report(written.error(), err);
+  err << "atlas: the old file is now " << backup << '\n';
+  if (has_mistakes) {
+    err << "atlas: it had mistakes; of the node's name, bio and skills the new file has what could be read, see "
+           "`atlas id show`\n";
+  }
+  return kOk;
+}
+
 }  // namespace
 
 int load_config(const Layout& layout, config::Config& config, std::ostream& err) {
@@ -104,11 +115,21 @@ int load_config(const Layout& layout, config::Config& config, std::ostream& err)
   return kOk;
 }
 
+std::vector<config::Problem> all_problems(const config::Loaded& loaded, const PluginCheck& plugin_check) {
+  auto problems = loaded.problems;
+  if (loaded.roles_known && plugin_check) {
+    for (auto& problem : plugin_check(loaded.config)) problems.push_back(std::move(problem));
+  }
+  std::stable_sort(problems.begin(), problems.end(), [](const config::Problem& a, const config::Problem& b) {
+    return std::tuple(a.line == 0, a.line, a.column) < std::tuple(b.line == 0, b.line, b.column);
+  });
+  return problems;
+}
+
 int config_check(const Layout& layout, bool json, const PluginCheck& plugin_check, std::ostream& out,
                  std::ostream& err) {
-  auto loaded = config::load(layout.config);
-  auto& problems = loaded.problems;
-  if (problems.empty() && plugin_check) problems = plugin_check(loaded.config);
+  const auto loaded = config::load(layout.config);
+  const auto problems = all_problems(loaded, plugin_check);
   if (json) {
     Json list = Json::array();
     for (const auto& problem : problems) {
@@ -143,7 +164,7 @@ int config_show(const Layout& layout, bool json, std::ostream& out, std::ostream
   for (const Line& line : lines) width = std::max(width, line.key.size() + line.text.size() + 3);
   width = std::min<std::size_t>(width, 64);
   for (const Line& line : lines) {
-    const std::string left = line.key + " = " + line.text;
+    const std::string left = terminal_safe(line.key + " = " + line.text);
     out << left << std::string(left.size() < width ? width - left.size() : 0, ' ') << "  # "
         << (line.line == 0 ? "default" : config.file.filename().string() + ':' + std::to_string(line.line)) << '\n';
   }
@@ -155,10 +176,12 @@ int config_init(const Layout& layout, const std::string& role, bool force, std::
   const auto chosen = std::find_if(std::begin(config::kRoles), std::end(config::kRoles),
                                    [&](config::Role each) { return config::to_text(each) == role; });
   if (chosen == std::end(config::kRoles)) {
-    err << "atlas: \"" << base::escaped(role) << "\" is no role; choose bootstrap, relay or agent\n";
+    err << "atlas: \"" << terminal_safe(role) << "\" is no role; choose bootstrap, relay or agent\n";
     return kUsage;
   }
   if (auto made = create_directories(layout); !made) return report(made.error(), err);
+  const auto lock = config::EditLock::take(layout.config);
+  if (!lock) return report(lock.error(), err);
   config::Identity identity;
   const auto text = config::read_file(layout.config, base::limits::config_file_bytes);
   if (text) {
@@ -168,7 +191,11 @@ int config_init(const Layout& layout, const std::string& role, bool force, std::
       err << "atlas: " << layout.config.string() << " exists already; replace it with --force\n";
       return kBusy;
     }
-    if (loaded.problems.empty()) identity = std::move(loaded.config.identity);
+    if (force) {
+      const int code = put_aside(layout, *text, !loaded.problems.empty(), err);
+      if (code != kOk) return code;
+    }
+    identity = std::move(loaded.config.identity);
   } else if (text.error().fault != base::Fault::kGone) {
     err << "atlas: " << layout.config.string() << ' ' << text.error().text << '\n';
     return kFailure;

@@ -20,6 +20,10 @@ constexpr std::string_view kNodeIdPrefix = "atlas_";
 constexpr std::size_t kShortIdDigits = 8;
 
 using Range = std::pair<char32_t, char32_t>;
+constexpr std::array kSteering = {Range{0xad, 0xad},      Range{0x61c, 0x61c},   Range{0x180e, 0x180e},
+                                  Range{0x200b, 0x200f},  Range{0x2028, 0x202e}, Range{0x2060, 0x2064},
+                                  Range{0x2066, 0x206f},  Range{0x3164, 0x3164}, Range{0xfeff, 0xfeff},
+                                  Range{0xe0000, 0xe007f}};
 constexpr std::array kZeroWidth = {Range{0x300, 0x36f},   Range{0x483, 0x489},   Range{0x591, 0x5bd},
                                    Range{0x610, 0x61a},   Range{0x64b, 0x65f},   Range{0x200b, 0x200d},
                                    Range{0x20d0, 0x20ff}, Range{0xfe00, 0xfe0f}, Range{0xfe20, 0xfe2f}};
@@ -45,8 +49,7 @@ char32_t code_point(std::string_view text, std::size_t length) {
 
 // Control characters are base::escaped's; these turn the direction of text, end lines or cannot be seen.
 bool steers(char32_t c) {
-  return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-         c == 0xfeff;
+  return within(c, kSteering);
 }
 
 std::size_t width_of(char32_t c) {
@@ -231,11 +234,23 @@ std::string terminal_safe(std::string_view text) {
     const std::string_view one = std::string_view(escaped).substr(i, length);
     const char32_t c = code_point(one, length);
     if (steers(c)) {
-      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c));
+      const auto value = static_cast<std::uint32_t>(c);
+      out += value > 0xffff ? fmt::format("\\U{:08x}", value) : fmt::format("\\u{:04x}", value);
     } else {
       out += one;
     }
     i += length;
+  }
+  return out;
+}
+
+std::string safe_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (!out.empty()) out += '\n';
+    out += terminal_safe(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
   return out;
 }

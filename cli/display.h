@@ -41,6 +41,8 @@ std::string shown_value(const Json& value, Format format, const CellContext& con
 
 // base::escaped, and also the characters that turn the direction of text, end lines or cannot be seen.
 std::string terminal_safe(std::string_view text);
+// Each line by itself, for a text of several (a list of config problems); ends without a line end.
+std::string safe_lines(std::string_view text);
 // Columns that the text takes on a terminal.
 std::size_t display_width(std::string_view utf8);
 // Cut to `most` columns with an ellipsis, if it is wider.

@@ -5,24 +5,25 @@
 #include <ostream>
 
 #include "base/bytes.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "cli/config_commands.h"
+#include "cli/display.h"
 #include "cli/exit_codes.h"
 #include "config/config.h"
+#include "config/file.h"
 #include "identity/node_key.h"
 
 namespace atlas::cli {
 namespace {
 
 int report(const base::Error& error, std::ostream& err) {
-  err << "atlas: " << error.text << '\n';
+  err << "atlas: " << terminal_safe(error.text) << '\n';
   return exit_code_of(error.fault);
 }
 
 std::string joined(const std::vector<std::string>& texts) {
   std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + base::escaped(text);
+  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + terminal_safe(text);
   return out.empty() ? "-" : out;
 }
 
@@ -34,17 +35,23 @@ int current_identity(const Layout& layout, config::Identity& identity, std::ostr
   return code;
 }
 
+// For a change of config.toml from its first look at the file on.
+base::Result<config::EditLock> lock_config(const Layout& layout) {
+  if (auto made = create_directories(layout); !made) return std::unexpected(made.error());
+  return config::EditLock::take(layout.config);
+}
+
 int set_skills(const Layout& layout, const std::vector<std::string>& skills, std::ostream& out, std::ostream& err) {
-  if (auto made = create_directories(layout); !made) return report(made.error(), err);
   if (auto set = config::set_texts(layout.config, "identity", "skills", skills); !set) return report(set.error(), err);
   out << "skills: " << joined(skills) << '\n';
   return kOk;
 }
 
 int set_one(const Layout& layout, const char* key, const std::string& value, std::ostream& out, std::ostream& err) {
-  if (auto made = create_directories(layout); !made) return report(made.error(), err);
+  const auto lock = lock_config(layout);
+  if (!lock) return report(lock.error(), err);
   if (auto set = config::set_text(layout.config, "identity", key, value); !set) return report(set.error(), err);
-  out << key << ": " << (value.empty() ? "-" : base::escaped(value)) << '\n';
+  out << key << ": " << (value.empty() ? "-" : terminal_safe(value)) << '\n';
   return kOk;
 }
 
@@ -76,7 +83,11 @@ int id_show(const Layout& layout, bool json, std::ostream& out, std::ostream& er
     return kNotFound;
   }
   const auto key = identity::NodeKey::load(layout.key);
-  if (!key) return report(key.error(), err);
+  if (!key) {
+    // Whatever is wrong with it, a key that is there and of no use is one code, as it is for `net listen`.
+    const int code = report(key.error(), err);
+    return code == kNotFound ? kNotFound : kFailure;
+  }
   config::Identity identity;
   if (const int code = current_identity(layout, identity, err); code != kOk) return code;
   const std::string public_key = base::to_hex(key->public_key());
@@ -89,7 +100,7 @@ int id_show(const Layout& layout, bool json, std::ostream& out, std::ostream& er
     out << document.dump() << '\n';
     return kOk;
   }
-  const auto shown = [](const std::string& text) { return text.empty() ? "-" : base::escaped(text); };
+  const auto shown = [](const std::string& text) { return text.empty() ? "-" : terminal_safe(text); };
   out << "node id     " << key->node_id() << '\n'
       << "name        " << shown(identity.name) << '\n'
       << "bio         " << shown(identity.bio) << '\n'
@@ -107,6 +118,8 @@ int id_set_bio(const Layout& layout, const std::string& bio, std::ostream& out, 
 }
 
 int id_add_skill(const Layout& layout, const std::string& skill, std::ostream& out, std::ostream& err) {
+  const auto lock = lock_config(layout);
+  if (!lock) return report(lock.error(), err);
   config::Identity identity;
   if (const int code = current_identity(layout, identity, err); code != kOk) return code;
   auto& skills = identity.skills;
@@ -115,12 +128,14 @@ int id_add_skill(const Layout& layout, const std::string& skill, std::ostream& o
 }
 
 int id_remove_skill(const Layout& layout, const std::string& skill, std::ostream& out, std::ostream& err) {
+  const auto lock = lock_config(layout);
+  if (!lock) return report(lock.error(), err);
   config::Identity identity;
   if (const int code = current_identity(layout, identity, err); code != kOk) return code;
   auto& skills = identity.skills;
   const auto found = std::find(skills.begin(), skills.end(), skill);
   if (found == skills.end()) {
-    err << "atlas: the node has no skill \"" << base::escaped(skill) << "\"; it has: " << joined(skills) << '\n';
+    err << "atlas: the node has no skill \"" << terminal_safe(skill) << "\"; it has: " << joined(skills) << '\n';
     return kNotFound;
   }
   skills.erase(found);

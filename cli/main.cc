@@ -25,7 +25,7 @@ const std::string kVersion = ATLAS_VERSION;
 
 Style style_of(const Globals& globals) {
   const bool color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-  return {globals.json, globals.quiet, color && !globals.json, base::SystemClock().unix_s()};
+  return {globals.json, globals.quiet, color && !globals.json, [] { return base::SystemClock().unix_s(); }};
 }
 
 // The commands of plugins are needed for `net <something else>` and for the help of `net`.
@@ -89,7 +89,7 @@ int report_unloaded(const Catalog& catalog, const Ended& ended, const Globals& g
   }
   std::string lines;
   for (const auto& problem : catalog.problems) lines += problem.to_string() + '\n';
-  std::cerr << lines << "atlas: the plugins' commands are not known while this is wrong\n";
+  std::cerr << safe_lines(lines) << "\natlas: the plugins' commands are not known while this is wrong\n";
   std::cout << ended.out;
   if (globals.json) print_json_error(kConfig, lines, std::cout);
   return kConfig;
@@ -119,7 +119,7 @@ int main(const std::vector<std::string>& words) {
     if (unloaded) return report_unloaded(catalog, *ended, seen.globals);
     std::cout << ended->out << std::flush;
     if (ended->err.empty()) return ended->exit_code;
-    std::cerr << "atlas: " << ended->err << std::flush;
+    std::cerr << "atlas: " << safe_lines(ended->err) << std::endl;
     if (seen.globals.json) print_json_error(ended->exit_code, ended->err, std::cout);
     return ended->exit_code;
   }

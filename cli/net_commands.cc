@@ -26,7 +26,7 @@ std::string lines_of(const Problems& problems) {
 // The problems are lines of their own, as `atlas config check` prints them.
 int print_problems(const Problems& problems, ExitCode code, Terminal terminal) {
   const std::string lines = lines_of(problems);
-  terminal.err << lines << std::endl;
+  terminal.err << safe_lines(lines) << std::endl;
   if (terminal.style.json) print_json_error(code, lines, terminal.out);
   return code;
 }
@@ -125,7 +125,10 @@ std::string text_of(const node::ProcessEnd& end) {
 
 int net_listen(const Layout& layout, const Invocation& invocation, const std::string& version, Terminal terminal) {
   config::Loaded loaded = config::load(layout.config);
-  if (!loaded.problems.empty()) return print_problems(loaded.problems, kConfig, terminal);
+  if (!loaded.problems.empty()) {
+    const auto plugins = [&](const config::Config& config) { return check_plugins(config, version); };
+    return print_problems(all_problems(loaded, plugins), kConfig, terminal);
+  }
   if (const Problems wrong = apply_options(loaded.config, invocation); !wrong.empty()) {
     return print_problems(wrong, kUsage, terminal);
   }
@@ -169,7 +172,7 @@ int plugin_list(const Layout& layout, const Command& command, const std::string&
   Problems problems;
   printer.result(describe_plugins(loaded.config, version, problems));
   if (problems.empty()) return printer.finish(kOk, {});
-  terminal.err << lines_of(problems) << std::endl;
+  terminal.err << safe_lines(lines_of(problems)) << std::endl;
   return printer.finish(kConfig, {});
 }
 

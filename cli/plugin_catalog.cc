@@ -97,7 +97,10 @@ Catalog find_commands(const Layout& layout, const std::string& version) {
 }
 
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version) {
-  return Description(config, version).problems;
+  auto problems = config::role_problems(config);
+  const Description description(config, version);
+  problems.insert(problems.end(), description.problems.begin(), description.problems.end());
+  return problems;
 }
 
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version) {

@@ -21,7 +21,8 @@ struct Catalog {
 };
 Catalog find_commands(const Layout& layout, const std::string& version);
 
-// The rest load the plugins here. The config must have loaded without problems.
+// The rest load the plugins here; which of them there are must be known (config::Loaded::roles_known).
+// All that the node would refuse about the roles: their tables, one that is missing, a key that needs one.
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version);
 // The keys of the roles that come with atlas, as far as they are installed, for a sample file.
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version);

@@ -14,18 +14,6 @@ constexpr std::size_t kMaxColumn = 48;  // terminal columns; the last one is cut
 constexpr int kInterrupted = 128;       // exit codes above it: a signal ended the command
 constexpr std::string_view kBold = "\x1b[1m", kPlain = "\x1b[0m";
 
-// For people a line is enough; a text of several (a list of config problems) stays as it is, line by line.
-std::string safe_lines(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    if (!out.empty()) out += '\n';
-    out += terminal_safe(text.substr(0, end));
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-  }
-  return out;
-}
-
 std::string compact(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -51,7 +39,7 @@ void Printer::row(std::string_view json) {
   } else if (style_.json) {
     out_ << compact(value) << '\n' << std::flush;
   } else {
-    print_row(value);
+    print_row(value, now_s());
     out_ << std::flush;
   }
 }
@@ -72,7 +60,7 @@ void Printer::result(std::string_view json) {
   } else if (value.is_object()) {
     print_object(value);
   } else if (!value.is_null()) {
-    out_ << shown_value(value, Format::kText, {style_.now_s, false}) << '\n';
+    out_ << shown_value(value, Format::kText, {now_s(), false}) << '\n';
   }
 }
 
@@ -97,8 +85,8 @@ int Printer::finish(int exit_code, std::string_view error) {
   return print_error(style, exit_code, command_.path + ": " + text, out_, err_);
 }
 
-std::vector<std::string> Printer::cells_of(const Json& row) const {
-  const CellContext context{style_.now_s, true};
+std::vector<std::string> Printer::cells_of(const Json& row, std::int64_t now_s) const {
+  const CellContext context{now_s, true};
   std::vector<std::string> cells;
   for (const Column& column : columns_) {
     std::string text = row.is_object() ? cell(row, column, context) : shown_value(row, column.format, context);
@@ -124,9 +112,9 @@ void Printer::choose_columns(const Json& row) {
 }
 
 // Rows come one by one, so the widths grow with what has been seen.
-void Printer::print_row(const Json& row) {
+void Printer::print_row(const Json& row, std::int64_t now_s) {
   choose_columns(row);
-  const std::vector<std::string> cells = cells_of(row);
+  const std::vector<std::string> cells = cells_of(row, now_s);
   const bool first = widths_.empty();
   widths_.resize(columns_.size(), 0);
   std::vector<std::string> header;
@@ -146,26 +134,27 @@ void Printer::print_table(const std::vector<Json>& rows) {
     return;
   }
   choose_columns(rows.front());
+  const std::int64_t now = now_s();  // one for the whole table, or its columns might not fit
   widths_.assign(columns_.size(), 0);
   for (std::size_t i = 0; i < columns_.size(); ++i) widths_[i] = display_width(upper(columns_[i].header));
   for (const Json& row : rows) {
-    const std::vector<std::string> cells = cells_of(row);
+    const std::vector<std::string> cells = cells_of(row, now);
     for (std::size_t i = 0; i < cells.size(); ++i) widths_[i] = std::max(widths_[i], display_width(cells[i]));
   }
   std::vector<std::string> header;
   for (const Column& column : columns_) header.push_back(upper(column.header));
   print_cells(header, true);
-  for (const Json& row : rows) print_row(row);
+  for (const Json& row : rows) print_row(row, now);
 }
 
 void Printer::print_object(const Json& object) {
   const std::vector<Column> columns = columns_.empty() ? columns_of(object) : columns_;
+  const std::int64_t now = now_s();
   std::size_t width = 0;
   for (const Column& column : columns) width = std::max(width, display_width(column.header) + 1);
   for (const Column& column : columns) {
     const std::string label = column.header + ':';
-    out_ << label << std::string(width - display_width(label) + 2, ' ') << cell(object, column, {style_.now_s, false})
-         << '\n';
+    out_ << label << std::string(width - display_width(label) + 2, ' ') << cell(object, column, {now, false}) << '\n';
   }
 }
 

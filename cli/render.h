@@ -6,6 +6,8 @@
 //   errors    "atlas: <what>: <where>: <what to do>" on stderr; under --json also {"error":{…}} on stdout.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -19,8 +21,9 @@ namespace atlas::cli {
 struct Style {
   bool json = false;
   bool quiet = false;
-  bool color = false;      // stdout is a terminal and NO_COLOR is not set
-  std::int64_t now_s = 0;  // Unix seconds
+  bool color = false;  // stdout is a terminal and NO_COLOR is not set
+  // Unix seconds, asked anew for each thing that is shown, for a command may go on for days. Not set: 1970.
+  std::function<std::int64_t()> now_s = {};
 };
 
 class Printer {
@@ -37,10 +40,11 @@ class Printer {
  private:
   void print_table(const std::vector<Json>& rows);
   void print_object(const Json& object);
-  void print_row(const Json& row);
+  void print_row(const Json& row, std::int64_t now_s);
   void choose_columns(const Json& row);
   void print_cells(const std::vector<std::string>& cells, bool header);
-  std::vector<std::string> cells_of(const Json& row) const;
+  std::vector<std::string> cells_of(const Json& row, std::int64_t now_s) const;
+  std::int64_t now_s() const { return style_.now_s ? style_.now_s() : 0; }
 
   const Command& command_;
   const Style style_;

@@ -119,9 +119,18 @@ Loaded load(const std::filesystem::path& file) {
     Loaded out;
     out.config.file = file;
     out.problems.push_back({file.string(), 0, 0, text.error().text});
+    out.roles_known = false;
     return out;
   }
   return parse(*text, file.string());
+}
+
+std::vector<Problem> role_problems(const Config& config) {
+  const auto& enabled = config.plugins.enabled;
+  if (!config.exec.enabled || std::ranges::find(enabled, "exec") != enabled.end()) return {};
+  return {problem_at(config, "exec.enabled",
+                     "exec.enabled = true, but no enabled role provides exec; set it to false or add the role to "
+                     "plugins.enabled")};
 }
 
 std::vector<Problem> override_key(Config& config, std::string_view key, const std::vector<std::string>& values,
@@ -129,7 +138,7 @@ std::vector<Problem> override_key(Config& config, std::string_view key, const st
   const Row* row = find_row(key);
   if (!row) return {{option, 0, 0, unknown_key(key)}};
   auto value = value_from(*row, values);
-  if (!value) return {{option, 0, 0, value.error()}};
+  if (!value) return {{option, 0, 0, std::string(key) + ": " + value.error()}};
   Config changed = config;
   row->set(changed, *value);
   // What was wrong before is not this option's fault.
@@ -138,7 +147,7 @@ std::vector<Problem> override_key(Config& config, std::string_view key, const st
   for (const Contradiction& clash : contradictions(changed)) {
     bool known = false;
     for (const Contradiction& old : before) known = known || (old.key == clash.key && old.text == clash.text);
-    if (!known) out.push_back({option, 0, 0, clash.key + ' ' + clash.text});
+    if (!known) out.push_back({option, 0, 0, clash.key + ": " + clash.text});
   }
   if (!out.empty()) return out;
   changed.places.erase(std::string(key));

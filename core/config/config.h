@@ -108,6 +108,9 @@ struct Config {
 struct Loaded {
   Config config;
   std::vector<Problem> problems;  // empty: the file is good
+  // The file could be read, and says well which roles there are and where they lie: they can be asked about their own
+  // tables even when there are problems.
+  bool roles_known = true;
 };
 
 // A missing file is all defaults, no problem.
@@ -118,8 +121,11 @@ Loaded parse(std::string_view text, const std::string& shown_name);
 // `key` is a core key ("exec.enabled") or a plugin's ("plugins.relay.max_sessions").
 Problem problem_at(const Config& config, std::string_view key, std::string_view text);
 
+// What a key needs of the roles that are enabled: [exec] enabled = true needs one that provides exec.
+std::vector<Problem> role_problems(const Config& config);
+
 // Puts a value over the file's, checked by the same rules: for --port, --bind, --bootstrap, --relay. The problems name
-// `option` in place of a file; with any, the config is unchanged.
+// `option` in place of a file, and the key; with any, the config is unchanged.
 std::vector<Problem> override_key(Config& config, std::string_view key, const std::vector<std::string>& values,
                                   const std::string& option);
 
@@ -130,6 +136,8 @@ std::optional<std::string> nearest(std::string_view written, const std::vector<s
 // like. Creates file (0600) and table as needed; writes through a temporary file and rename, so that a crash leaves
 // the old file or the new one. kArgument: the value breaks the key's rule. kConfig: the file is no TOML, or is written
 // so that a person must edit it. kInternal: the disk; the text names the file.
+// The file is read, changed and written: hold an EditLock (config/file.h) meanwhile, and from before the values that
+// the new one is made of are read.
 base::Result<void> set_text(const std::filesystem::path& file, std::string_view table, std::string_view key,
                             const std::string& value);
 base::Result<void> set_texts(const std::filesystem::path& file, std::string_view table, std::string_view key,

@@ -1,6 +1,7 @@
 #include "config/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +108,34 @@ base::Result<void> write_file(const std::filesystem::path& file, std::string_vie
   if (::rename(temporary.c_str(), target.c_str()) != 0) return give_up();
   if (!sync_directory(target.parent_path())) return write_failure(file);
   return {};
+}
+
+base::Result<EditLock> EditLock::take(const std::filesystem::path& file) {
+  const std::filesystem::path lock = std::filesystem::path(file).replace_extension(".lock");
+  const auto failure = [&] {
+    const auto fault = errno == EACCES || errno == EPERM ? base::Fault::kDenied : base::Fault::kInternal;
+    return base::fail(fault, lock.string() + ": cannot be locked: " + cause() + "; run as the node's own user");
+  };
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+  if (fd < 0) return failure();
+  EditLock held(fd);
+  // A lock that root makes must not shut the node's own account out.
+  struct stat status, above;
+  if (::geteuid() == 0 && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+      ::stat(lock.parent_path().c_str(), &above) == 0 && status.st_uid != above.st_uid &&
+      ::fchown(fd, above.st_uid, above.st_gid) != 0) {
+    return failure();
+  }
+  while (::flock(fd, LOCK_EX) != 0) {
+    if (errno != EINTR) return failure();
+  }
+  return held;
+}
+
+EditLock::EditLock(EditLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+EditLock::~EditLock() {
+  if (fd_ >= 0) ::close(fd_);  // which also unlocks
 }
 
 }  // namespace atlas::config

@@ -120,6 +120,7 @@ class Loader {
     const auto document = parse_toml(text, name_);
     if (!document) {
       out_.problems.push_back(document.error());
+      out_.roles_known = false;
       return std::move(out_);
     }
     for (const auto& [key, node] : *document) read_section(key, node);
@@ -127,6 +128,7 @@ class Loader {
       if (!faulty_.contains(clash.key) && !faulty_.contains(clash.other))
         out_.problems.push_back(problem_at(out_.config, clash.key, clash.text));
     }
+    out_.roles_known = !faulty_.contains("plugins.enabled") && !faulty_.contains("plugins.search");
     check_plugin_tables();
     sort_and_cut();
     return std::move(out_);

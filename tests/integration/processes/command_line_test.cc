@@ -58,6 +58,40 @@ TEST_F(CommandLineTest, ExecWithoutARoleForItIsAnError) {
   EXPECT_NE(refused.err.find("exec"), std::string::npos) << refused.err;
 }
 
+TEST_F(CommandLineTest, CheckRefusesWhatListenRefusesAllAtOnce) {
+  node.write_config("[plugins.keepalive]\nintervall = 5\n[exec]\nenabled = true\n[network]\nprot = 1\n");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"config", "check"}, {"net", "listen"}}) {
+    const Finished refused = node.run(words);
+    EXPECT_EQ(refused.exit_code, 3);
+    std::size_t last = 0;  // in the order of the lines
+    for (const char* part : {"config.toml:2:1", "config.toml:4:11", "config.toml:6:1"}) {
+      const std::size_t at = refused.err.find(part);
+      ASSERT_NE(at, std::string::npos) << part << '\n' << refused.err;
+      EXPECT_GE(at, last) << refused.err;
+      last = at;
+    }
+  }
+}
+
+TEST_F(CommandLineTest, ChangesOfManyProcessesAllArrive) {
+  std::vector<pid_t> children;
+  constexpr int kChildren = 10;
+  for (int i = 0; i < kChildren; ++i) {
+    children.push_back(kit::launch({kit::atlas_program().string(), "--root", node.root().string(), "id", "add-skill",
+                                    "skill-" + std::to_string(i)},
+                                   home.path() / "children.out", home.path() / "children.err"));
+  }
+  for (const pid_t child : children) EXPECT_EQ(kit::wait_for(child), 0);
+  EXPECT_EQ(node.run({"id", "show", "--json"}).json()["skills"].size(), static_cast<std::size_t>(kChildren));
+}
+
+TEST_F(CommandLineTest, HelpOfAnUnknownVerbNamesIt) {
+  const Finished refused = node.run({"net", "bogus", "--help"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_NE(refused.err.find("unknown command \"bogus\""), std::string::npos) << refused.err;
+}
+
 TEST_F(CommandLineTest, RoleThatIsNotThereIsAnError) {
   const Finished refused = listen_with("[plugins]\nenabled = [\"keepalve\"]\n");
   EXPECT_EQ(refused.exit_code, 3);
@@ -67,8 +101,9 @@ TEST_F(CommandLineTest, RoleThatIsNotThereIsAnError) {
 TEST_F(CommandLineTest, KeyFileThatOthersCanReadIsRefused) {
   std::filesystem::permissions(node.root() / "keys" / "node-key.pem", std::filesystem::perms(0644));
   const Finished refused = node.run({"net", "listen", "--port", "0"});
-  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_EQ(refused.exit_code, 1);
   EXPECT_NE(refused.err.find("chmod 600"), std::string::npos) << refused.err;
+  EXPECT_EQ(node.run({"id", "show"}).exit_code, 1);
 }
 
 TEST_F(CommandLineTest, SecondDaemonIsRefusedWithThePidOfTheFirst) {

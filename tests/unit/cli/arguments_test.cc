@@ -117,6 +117,16 @@ TEST(Arguments, HelpIsAvailableEverywhere) {
   EXPECT_NE(ended({"net", "ping", "--help"}).out.find("--count N"), std::string::npos);
 }
 
+TEST(Arguments, HelpOfWhatIsNotThereIsAUsageError) {
+  for (const Words& words : {Words{"net", "bogus", "--help"}, Words{"net", "--help", "bogus"}}) {
+    const Ended end = ended(words);
+    EXPECT_EQ(end.exit_code, kUsage);
+    EXPECT_EQ(end.out, "");
+    EXPECT_EQ(end.err, "net: unknown command \"bogus\"\nsee `atlas net --help`\n");
+  }
+  EXPECT_EQ(ended({"bogus", "-h"}).err, "unknown command \"bogus\"\nsee `atlas --help`\n");
+}
+
 TEST(Arguments, VersionIsAvailableEverywhere) {
   EXPECT_EQ(ended({"--version"}).out, "atlas 1.2.3\n");
   EXPECT_EQ(ended({"net", "status", "--version"}).out, "atlas 1.2.3\n");

@@ -6,6 +6,7 @@
 
 #include "cli/exit_codes.h"
 #include "cli/id_commands.h"
+#include "cli/plugin_catalog.h"
 #include "config/reference.h"
 #include "support.h"
 
@@ -16,7 +17,14 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using ConfigCommands = CommandTest;
+
+class ConfigCommands : public CommandTest {
+ protected:
+  std::string backup_text() const {
+    std::ifstream in(layout.config.string() + ".bak");
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
 
 TEST_F(ConfigCommands, CheckListsEveryProblemAndExitsWith3) {
   write_config("[network]\nprot = 1\nport = \"x\"\n[transport]\noffer_relay = true\n");
@@ -44,6 +52,45 @@ TEST_F(ConfigCommands, CheckAsksThePlugins) {
   };
   EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
   EXPECT_THAT(take(err), HasSubstr(":2:11: exec.enabled: no plugin provides it\n"));
+}
+
+TEST_F(ConfigCommands, CheckAsksThePluginsWhateverElseIsWrong) {
+  write_config("[exec]\nenabled = true\n[network]\nprot = 1\n[plugins.messaging]\nodd = 1\n");
+  const PluginCheck plugins = [](const config::Config& config) {
+    return std::vector<config::Problem>{{{}, 0, 0, "not installed"},
+                                        config::problem_at(config, "plugins.messaging.odd", "unknown key"),
+                                        config::problem_at(config, "exec.enabled", "no plugin provides it")};
+  };
+  EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
+  const std::string file = layout.config.string();
+  EXPECT_EQ(take(err), file + ":2:11: exec.enabled: no plugin provides it\n" + file +
+                           ":4:1: network.prot: unknown key; did you mean network.port?\n" + file +
+                           ":6:7: plugins.messaging.odd: unknown key\nnot installed\n");
+}
+
+TEST_F(ConfigCommands, CheckDoesNotAskPluginsThatAreNotKnown) {
+  const PluginCheck plugins = [](const config::Config&) { return std::vector<config::Problem>{{{}, 0, 0, "made up"}}; };
+  for (const char* text : {"[network\n", "[plugins]\nenabled = 7\n", "[plugins]\nsearch = [\"here\"]\n"}) {
+    write_config(text);
+    EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
+    EXPECT_THAT(take(err), testing::Not(HasSubstr("made up"))) << text;
+  }
+}
+
+TEST_F(ConfigCommands, CheckRefusesExecWithoutARoleForIt) {
+  write_config("[plugins]\nenabled = []\n[exec]\nenabled = true\n");
+  const PluginCheck plugins = [](const config::Config& config) { return check_plugins(config, "1.0"); };
+  EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
+  EXPECT_THAT(take(err), HasSubstr(":4:11: exec.enabled: exec.enabled = true, but no enabled role provides exec"));
+}
+
+TEST_F(ConfigCommands, WhatTheFileSaysDoesNotSteerTheTerminal) {
+  write_config("[identity]\nname = \"a\u202eb\"\n");
+  EXPECT_EQ(config_show(layout, false, out, err), kOk) << err.str();
+  EXPECT_THAT(take(out), HasSubstr("identity.name = \"a\\u202eb\""));
+  write_config("[log]\nlevel = \"a\u202eb\"\n");
+  EXPECT_EQ(config_check(layout, false, {}, out, err), kConfig);
+  EXPECT_THAT(take(err), HasSubstr("\"a\\u202eb\" is not known"));
 }
 
 TEST_F(ConfigCommands, CheckAsJson) {
@@ -117,6 +164,35 @@ TEST_F(ConfigCommands, InitKeepsTheNodesName) {
   EXPECT_EQ(config.identity.name, "relay-01");
   EXPECT_THAT(config.identity.skills, testing::ElementsAre("forward"));
   EXPECT_TRUE(config.transport.offer_relay);
+}
+
+TEST_F(ConfigCommands, InitByForceKeepsWhatParsesAndTheOldFile) {
+  const std::string old = "[identity]\nname = \"alice\"\nbio = 7\nskills = [\"x\"]\n[network]\nprot = 1\n";
+  write_config(old);
+  ASSERT_EQ(config_init(layout, "agent", true, out, err), kOk) << err.str();
+  EXPECT_EQ(backup_text(), old);
+  const std::string said = take(err);
+  EXPECT_THAT(said, HasSubstr("the old file is now " + layout.config.string() + ".bak\n"));
+  EXPECT_THAT(said, HasSubstr("it had mistakes"));
+  config::Config config;
+  ASSERT_EQ(load_config(layout, config, err), kOk) << err.str();
+  EXPECT_EQ(config.identity.name, "alice");
+  EXPECT_THAT(config.identity.skills, testing::ElementsAre("x"));
+}
+
+TEST_F(ConfigCommands, InitByForceKeepsAFileThatIsNoToml) {
+  write_config("[identity\nname = \"alice\"\n");
+  ASSERT_EQ(config_init(layout, "agent", true, out, err), kOk) << err.str();
+  EXPECT_EQ(backup_text(), "[identity\nname = \"alice\"\n");
+  EXPECT_THAT(take(err), HasSubstr("it had mistakes"));
+}
+
+TEST_F(ConfigCommands, InitThatCannotKeepTheOldFileChangesNothing) {
+  write_config("[network]\nport = 1\n");
+  std::filesystem::create_directory(layout.config.string() + ".bak");
+  EXPECT_EQ(config_init(layout, "agent", true, out, err), kFailure);
+  EXPECT_THAT(take(err), HasSubstr("config.toml.bak: cannot be written"));
+  EXPECT_EQ(config_text(), "[network]\nport = 1\n");
 }
 
 TEST_F(ConfigCommands, InitDoesNotLoseComments) {

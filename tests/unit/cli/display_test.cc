@@ -92,6 +92,33 @@ TEST(Display, NothingAPeerSaysSteersTheTerminal) {
   EXPECT_EQ(terminal_safe("größe 中"), "größe 中");
 }
 
+TEST(Display, NothingInvisibleIsShownAsItIs) {
+  const auto shown_as = [](std::string_view text, std::string_view expected) {
+    EXPECT_EQ(terminal_safe(std::string("a") + std::string(text) + "b"), "a" + std::string(expected) + "b");
+  };
+  shown_as("\u00ad", "\\u00ad");
+  shown_as("\u061c", "\\u061c");
+  shown_as("\u180e", "\\u180e");
+  shown_as("\u200b", "\\u200b");
+  shown_as("\u200f", "\\u200f");
+  shown_as("\u202e", "\\u202e");
+  shown_as("\u2060", "\\u2060");
+  shown_as("\u2064", "\\u2064");
+  shown_as("\u2066", "\\u2066");
+  shown_as("\u206f", "\\u206f");
+  shown_as("\u3164", "\\u3164");
+  shown_as("\ufeff", "\\ufeff");
+  shown_as("\U000e0000", "\\U000e0000");
+  shown_as("\U000e0041", "\\U000e0041");
+  shown_as("\U000e007f", "\\U000e007f");
+  // Neighbours that can be seen.
+  for (const char* text : {"\u00ae", "\u2010", "\u2027", "\u2030", "\u3163", "\u3165"}) shown_as(text, text);
+}
+
+TEST(Display, LinesStayLines) {
+  EXPECT_EQ(safe_lines("a\u202e\nb\x1b\n"), "a\\u202e\nb\\x1b");
+}
+
 TEST(Display, WidthIsInColumns) {
   EXPECT_EQ(display_width("abc"), 3u);
   EXPECT_EQ(display_width("größe"), 5u);

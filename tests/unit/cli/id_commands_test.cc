@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
 
+#include "cli/config_commands.h"
 #include "cli/exit_codes.h"
 #include "identity/node_key.h"
 #include "support.h"
@@ -53,7 +56,7 @@ TEST_F(IdCommands, ShowWithoutAKeySaysHowToMakeOne) {
 TEST_F(IdCommands, ShowRefusesAKeyThatOthersCanRead) {
   ASSERT_EQ(id_init(layout, false, out, err), kOk);
   ASSERT_EQ(::chmod(layout.key.c_str(), 0644), 0);
-  EXPECT_NE(id_show(layout, false, out, err), kOk);
+  EXPECT_EQ(id_show(layout, false, out, err), kFailure) << "as `net listen`";
   EXPECT_THAT(take(err), HasSubstr("node-key.pem"));
 }
 
@@ -114,6 +117,46 @@ TEST_F(IdCommands, ABadConfigIsShownAndKept) {
   EXPECT_EQ(id_add_skill(layout, "x", out, err), kConfig);
   EXPECT_THAT(take(err), HasSubstr("config.toml:2:1: network.prot: unknown key"));
   EXPECT_EQ(config_text(), "[network]\nprot = 1\n");
+}
+
+TEST_F(IdCommands, ShowOfAFileThatIsNoKeyIsAFailure) {
+  ASSERT_EQ(id_init(layout, false, out, err), kOk);
+  std::ofstream(layout.key) << "no key at all\n";
+  EXPECT_EQ(id_show(layout, false, out, err), kFailure);
+  EXPECT_THAT(take(err), HasSubstr("node-key.pem"));
+}
+
+TEST_F(IdCommands, ChangesAtTheSameTimeAllArrive) {
+  constexpr int kWriters = 10;
+  std::vector<std::thread> writers;
+  std::vector<int> codes(kWriters, -1);
+  for (int i = 0; i < kWriters; ++i) {
+    writers.emplace_back([&, i] {
+      std::ostringstream said, wrong;
+      codes[static_cast<std::size_t>(i)] = id_add_skill(layout, "skill-" + std::to_string(i), said, wrong);
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_THAT(codes, testing::Each(int{kOk}));
+  config::Config config;
+  ASSERT_EQ(load_config(layout, config, err), kOk) << err.str();
+  EXPECT_EQ(config.identity.skills.size(), static_cast<std::size_t>(kWriters));
+}
+
+TEST_F(IdCommands, NothingInATextSteersTheTerminal) {
+  ASSERT_EQ(id_init(layout, false, out, err), kOk);
+  take(out);
+  ASSERT_EQ(id_set_name(layout, "a\u202eb", out, err), kOk) << err.str();
+  EXPECT_EQ(take(out), "name: a\\u202eb\n");
+  ASSERT_EQ(id_add_skill(layout, "c\u200bd", out, err), kOk) << err.str();
+  EXPECT_EQ(take(out), "skills: c\\u200bd\n");
+  ASSERT_EQ(id_show(layout, false, out, err), kOk) << err.str();
+  const std::string text = take(out);
+  EXPECT_THAT(text, HasSubstr("name        a\\u202eb\n"));
+  EXPECT_THAT(text, HasSubstr("skills      c\\u200bd\n"));
+  // A program gets the text as it is.
+  ASSERT_EQ(id_show(layout, true, out, err), kOk) << err.str();
+  EXPECT_EQ(nlohmann::json::parse(take(out))["name"], "a\u202eb");
 }
 
 }  // namespace

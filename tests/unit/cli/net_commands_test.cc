@@ -111,6 +111,19 @@ TEST_F(NetCommands, WrongOptionsOfListenAreUsageErrors) {
   EXPECT_FALSE(std::filesystem::exists(layout.root));
 }
 
+TEST_F(NetCommands, AWrongSettingNamesItsKey) {
+  EXPECT_EQ(run("net listen", {{"--set", {"log.level=nope"}}}), kUsage);
+  EXPECT_NE(err.str().find("--set: log.level: \"nope\" is not known"), std::string::npos) << err.str();
+}
+
+TEST_F(NetCommands, ListenTellsOfTheRolesWhateverElseIsWrong) {
+  write_config("[network]\nprot = 1\n[exec]\nenabled = true\n[plugins]\nenabled = [\"no-such-role\"]\n");
+  EXPECT_EQ(run("net listen"), kConfig);
+  for (const char* part : {"config.toml:2:1: network.prot", "config.toml:4:11: exec.enabled", "no-such-role"}) {
+    EXPECT_NE(err.str().find(part), std::string::npos) << part << '\n' << err.str();
+  }
+}
+
 TEST_F(NetCommands, ABrokenConfigStopsListen) {
   write_config("[transport]\nmax_connections = 0\nmax_conections = 5\n");
   EXPECT_EQ(run("net listen"), kConfig);

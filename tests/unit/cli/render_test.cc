@@ -16,7 +16,7 @@ class Render : public testing::Test {
  protected:
   Printer& printer(Command command, Style style = {}) {
     command_ = std::move(command);
-    style.now_s = kNow;
+    style.now_s = [this] { return now_; };
     printer_ = std::make_unique<Printer>(command_, style, out_, err_);
     return *printer_;
   }
@@ -24,6 +24,7 @@ class Render : public testing::Test {
   std::string err() { return std::exchange(err_, std::ostringstream()).str(); }
 
   Command command_;
+  std::int64_t now_ = kNow;
   std::ostringstream out_, err_;
   std::unique_ptr<Printer> printer_;
 };
@@ -71,6 +72,15 @@ TEST_F(Render, AnEmptyTableIsASentenceOnStderr) {
     EXPECT_EQ(out(), "");
     EXPECT_EQ(err(), quiet ? "" : "no peers yet\n");
   }
+}
+
+TEST_F(Render, ARowIsAsOldAsWhenItIsShown) {
+  auto& print = printer({.path = "net inbox", .summary = "", .display = "at:ago, body"});
+  print.row(R"({"at":1699999990,"body":"a"})");
+  EXPECT_EQ(out(), "AT        BODY\n10 s ago  a\n");
+  now_ += 3600;
+  print.row(R"({"at":1700003594,"body":"b"})");
+  EXPECT_EQ(out(), "6 s ago   b\n");
 }
 
 TEST_F(Render, RowsAreShownAsTheyCome) {

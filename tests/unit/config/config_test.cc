@@ -54,13 +54,15 @@ TEST(Config, OverrideKeyRefusesWhatTheFileMayNotHave) {
     const auto found = override_key(config, key, values, "--option");
     return found.size() == 1 ? found[0].to_string() : std::to_string(found.size()) + " problems";
   };
-  EXPECT_EQ(one("network.port", {"65536"}), "--option: 65536 is out of range; expected an integer from 0 to 65535");
-  EXPECT_EQ(one("network.port", {"4433x"}), "--option: expected an integer from 0 to 65535, found \"4433x\"");
-  EXPECT_EQ(one("network.port", {}), "--option: expected one value, found 0");
+  EXPECT_EQ(one("network.port", {"65536"}),
+            "--option: network.port: 65536 is out of range; expected an integer from 0 to 65535");
+  EXPECT_EQ(one("network.port", {"4433x"}),
+            "--option: network.port: expected an integer from 0 to 65535, found \"4433x\"");
+  EXPECT_EQ(one("network.port", {}), "--option: network.port: expected one value, found 0");
   EXPECT_THAT(one("network.bootstrap", {"example.org:1"}), HasSubstr("names are not looked up"));
   EXPECT_THAT(one("network.bind", {"127.0.0.1", "0.0.0.0"}), HasSubstr("are both IPv4"));
   EXPECT_THAT(one("exec.enabled", {"yes"}), HasSubstr("expected true or false"));
-  EXPECT_THAT(one("log.level", {"loud"}), HasSubstr("is not known"));
+  EXPECT_THAT(one("log.level", {"loud"}), HasSubstr("--option: log.level: \"loud\" is not known"));
   EXPECT_EQ(one("no.key", {"1"}), "--option: no.key: unknown key");
   EXPECT_EQ(config.network.port, 4433);
   EXPECT_THAT(config.network.bind, SizeIs(2));
@@ -82,6 +84,22 @@ TEST(Config, OverrideKeyNamesWhatWasMeant) {
   EXPECT_EQ(said("plugins.keepalive.enabled"),
             "--set: plugins.keepalive.enabled: unknown key; what belongs to a role is set in config.toml only");
   EXPECT_EQ(said("wallet"), "--set: wallet: unknown key");
+}
+
+TEST(Config, ExecNeedsARoleThatProvidesIt) {
+  EXPECT_THAT(role_problems(Config{}), IsEmpty());
+  const auto alone = parse("[exec]\nenabled = true\n", "c");
+  ASSERT_THAT(role_problems(alone.config), SizeIs(1));
+  EXPECT_THAT(role_problems(alone.config)[0].to_string(), HasSubstr("c:2:11: exec.enabled: "));
+  const auto both = parse("[exec]\nenabled = true\n[plugins]\nenabled = [\"exec\"]\n", "c");
+  EXPECT_THAT(role_problems(both.config), IsEmpty());
+}
+
+TEST(Config, RolesAreKnownUnlessTheirOwnKeysAreWrong) {
+  EXPECT_TRUE(parse("[network]\nprot = 1\n", "c").roles_known);
+  EXPECT_FALSE(parse("[network\n", "c").roles_known);
+  EXPECT_FALSE(parse("[plugins]\nenabled = 1\n", "c").roles_known);
+  EXPECT_FALSE(parse("[plugins]\nsearch = [\"here\"]\n", "c").roles_known);
 }
 
 }  // namespace

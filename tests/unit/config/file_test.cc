@@ -1,7 +1,10 @@
 #include "config/file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -57,6 +60,36 @@ TEST(ConfigFile, ReadsRegularFilesOfABoundedSize) {
   EXPECT_EQ(read_file(directory / "a", 9).error().fault, base::Fault::kArgument);
   ASSERT_EQ(::mkfifo((directory / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(read_file(directory / "pipe", 10).error().text, "is no regular file");
+}
+
+TEST(ConfigFile, ALockIsPrivateAndHeldByOne) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "config.toml", lock = directory / "config.lock";
+  const int other = ::open((directory / "config.lock").c_str(), O_RDWR | O_CREAT, 0600);
+  ASSERT_GE(other, 0);
+  {
+    auto held = EditLock::take(file);
+    ASSERT_TRUE(held) << held.error().text;
+    const EditLock moved = std::move(*held);
+    EXPECT_NE(::flock(other, LOCK_EX | LOCK_NB), 0);
+  }
+  EXPECT_EQ(::flock(other, LOCK_EX | LOCK_NB), 0);
+  ::close(other);
+  std::filesystem::remove(lock);
+  ASSERT_TRUE(EditLock::take(file));
+  struct stat status;
+  ASSERT_EQ(::stat(lock.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST(ConfigFile, ALockThatCannotBeMadeNamesItsFile) {
+  const TemporaryDirectory directory;
+  const auto nowhere = EditLock::take(directory / "missing" / "config.toml");
+  ASSERT_FALSE(nowhere);
+  EXPECT_THAT(nowhere.error().text, HasSubstr("missing/config.lock: cannot be locked: No such file or directory"));
+  std::filesystem::create_symlink("elsewhere", directory / "config.lock");
+  EXPECT_FALSE(EditLock::take(directory / "config.toml")) << "it follows no link";
 }
 
 }  // namespace
