@@ -50,10 +50,7 @@ class Bootstrap {
     const auto id = parse_node_id(event.node_id);
     if (!id) return;
     if (event.what == ATLAS_PEER_UP) registry_.session_up(*id, event.peer, now());
-    // A session that ended for silence was last heard long before; the sweep has noted when.
-    if (event.what == ATLAS_PEER_DOWN) {
-      registry_.session_down(*id, event.peer, event.reason != ATLAS_DISCONNECT_IDLE, now());
-    }
+    if (event.what == ATLAS_PEER_DOWN) registry_.session_down(*id, event.peer);
   }
 
  private:
@@ -78,6 +75,11 @@ class Bootstrap {
   std::optional<Seconds> session_seen(atlas::Peer peer) const {
     std::optional<Seconds> out;
     static_cast<void>(host_.peers().info(peer, [&](const atlas::PeerView& info) {
+      // The host begins with the handshake, which is no exchange. In either direction: the wall clock may jump back.
+      if (info.last_seen() == info.connected_at()) {
+        out = 0;
+        return;
+      }
       const std::int64_t unix_now = host_.unix_seconds();
       const std::int64_t seen = std::clamp<std::int64_t>(info.last_seen(), 0, std::max<std::int64_t>(unix_now, 0));
       out = now() -

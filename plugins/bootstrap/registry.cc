@@ -97,14 +97,11 @@ void Registry::session_up(const NodeId& id, atlas::Peer session, Seconds now) {
   const Slot slot = find(id);
   if (slot == kNoSlot || is_stale(slot, now)) return;  // an hour of silence is over only with a register
   entries_[slot].session = session;
-  entries_[slot].last_seen = now;
 }
 
-void Registry::session_down(const NodeId& id, atlas::Peer session, bool exchanged, Seconds now) {
+void Registry::session_down(const NodeId& id, atlas::Peer session) {
   const Slot slot = find(id);
-  if (slot == kNoSlot || entries_[slot].session != session) return;
-  if (exchanged && !is_stale(slot, now)) entries_[slot].last_seen = now;
-  entries_[slot].session = 0;
+  if (slot != kNoSlot && entries_[slot].session == session) entries_[slot].session = 0;
 }
 
 void Registry::note_session(Entry& entry) {

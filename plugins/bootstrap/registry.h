@@ -36,7 +36,7 @@ struct Listed {
 
 class Registry {
  public:
-  // When the session last had an exchange; nothing when it has ended.
+  // When the session last had an exchange, 0 before its first one; nothing when it has ended.
   using SessionSeen = std::function<std::optional<Seconds>(atlas::Peer)>;
   // Takes one record of an answer; false when it had no more room for it.
   using Take = std::function<bool(const Listed&)>;
@@ -47,9 +47,10 @@ class Registry {
   enum class Put { kNew, kUpdated, kFull };
   Put put(const Record& record, atlas::Peer session, Seconds now);
 
-  // A node that has a record came back, or left; exchanged: its last exchange was now.
+  // A node that has a record came back, or left. Neither refreshes the record: exchanges do. A session that has ended
+  // tells nothing any more, so what counts is what the sweep saw of it last, at most kSweepTurn before.
   void session_up(const NodeId& id, atlas::Peer session, Seconds now);
-  void session_down(const NodeId& id, atlas::Peer session, bool exchanged, Seconds now);
+  void session_down(const NodeId& id, atlas::Peer session);
 
   // Looks at the next slice of the registry: notes when sessions were last seen, lets go of what is stale. Call it each
   // second.

@@ -1,14 +1,18 @@
 #include "requests.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace bootstrap {
 
 namespace {
 
+using atlas::msgpack::ArrayView;
 using atlas::msgpack::Kind;
 using atlas::msgpack::MapView;
 using atlas::msgpack::View;
+
+constexpr std::size_t kMaxCursorBytes = 256;
 
 Refusal refuse(Rule rule, std::string text) {
   return {rule, std::move(text)};
@@ -21,15 +25,26 @@ std::string without_at(std::string_view name) {
   return std::string(name.starts_with('@') ? name.substr(1) : name);
 }
 
-// A text of at most `most` bytes; leaves out alone when the field is missing or nil.
+// All fields below are optional, and one of another type counts as missing (protocol, section 2): only what has the
+// right type can break a rule.
+
+// A text of at most `most` bytes; leaves out alone when there is none.
 Refusal take_text(MapView body, std::string_view field, std::size_t most, std::optional<std::string>& out) {
-  const View value = body.find(field);
-  if (value.is_nil()) return {};
-  const auto text = value.text();
-  if (!text) return wrong(field, "text");
+  const auto text = body.find(field).text();
+  if (!text) return {};
   if (text->size() > most) return wrong(field, atlas::concat("at most ", most, " bytes"));
   out = *text;
   return {};
+}
+
+// An array of nothing but texts.
+std::optional<ArrayView> find_texts(MapView body, std::string_view field) {
+  const View value = body.find(field);
+  if (value.kind() != Kind::kArray) return std::nullopt;
+  for (const View item : value.array()) {
+    if (!item.text()) return std::nullopt;
+  }
+  return value.array();
 }
 
 void add_once(std::vector<std::string>& skills, std::string_view skill) {
@@ -37,14 +52,12 @@ void add_once(std::vector<std::string>& skills, std::string_view skill) {
 }
 
 Refusal take_skills(MapView body, std::vector<std::string>& out) {
-  const View value = body.find("skills");
-  if (value.is_nil()) return {};
-  if (value.kind() != Kind::kArray) return wrong("skills", "an array of texts");
-  if (value.array().size() > kMaxSkills) return wrong("skills", atlas::concat("at most ", kMaxSkills, " of them"));
+  const auto skills = find_texts(body, "skills");
+  if (!skills) return {};
+  if (skills->size() > kMaxSkills) return wrong("skills", atlas::concat("at most ", kMaxSkills, " of them"));
   out.clear();
-  for (const View skill : value.array()) {
+  for (const View skill : *skills) {
     const auto text = skill.text();
-    if (!text) return wrong("skills", "an array of texts");
     if (text->size() > kMaxSkillBytes) return wrong("skills", atlas::concat("at most ", kMaxSkillBytes, " bytes each"));
     add_once(out, *text);
   }
@@ -59,18 +72,15 @@ bool is_relay_address(const atlas::Address& address, const SessionFacts& session
 
 // Records carry addresses only: a relay that is given as anything else is left out, and so is what comes after the
 // first few.
-Refusal take_relays(MapView body, const SessionFacts& session, std::vector<atlas::Address>& out) {
-  const View value = body.find("relays");
-  if (value.is_nil()) return {};
-  if (value.kind() != Kind::kArray) return wrong("relays", "an array of texts");
-  for (const View relay : value.array()) {
-    const auto text = relay.text();
-    if (!text) return wrong("relays", "an array of texts");
-    const auto address = atlas::Address::parse(*text);
-    if (!address || !is_relay_address(*address, session) || out.size() == kMaxRelays) continue;
+void take_relays(MapView body, const SessionFacts& session, std::vector<atlas::Address>& out) {
+  const auto relays = find_texts(body, "relays");
+  if (!relays) return;
+  for (const View relay : *relays) {
+    if (out.size() == kMaxRelays) return;
+    const auto address = atlas::Address::parse(*relay.text());
+    if (!address || !is_relay_address(*address, session)) continue;
     if (std::find(out.begin(), out.end(), *address) == out.end()) out.push_back(*address);
   }
-  return {};
 }
 
 Refusal take_addresses(MapView body, const SessionFacts& session, bool allow_foreign, Record& out) {
@@ -79,10 +89,9 @@ Refusal take_addresses(MapView body, const SessionFacts& session, bool allow_for
   const AddressVerdict main = judge_address("address", *address, session.seen, allow_foreign);
   if (!main.address) return refuse(Rule::kAddress, main.reason);
   out.address = *main.address;
-  const View given = body.find("public_address");
-  if (given.is_nil()) return {};
-  if (!given.text()) return wrong("public_address", "text");
-  const AddressVerdict shown = judge_address("public_address", *given.text(), session.seen, allow_foreign);
+  const auto given = body.find("public_address").text();
+  if (!given) return {};
+  const AddressVerdict shown = judge_address("public_address", *given, session.seen, allow_foreign);
   if (!shown.address) return refuse(Rule::kAddress, shown.reason);
   if (*shown.address != out.address) out.public_address = shown.address;
   return {};
@@ -107,6 +116,14 @@ Refusal take_profile(MapView body, const SessionFacts& session, Record& out) {
   return {};
 }
 
+Refusal take_cursor(MapView body, std::optional<std::vector<std::uint8_t>>& out) {
+  std::vector<std::uint8_t> bytes;
+  if (!body.find("cursor").bytes(bytes, std::numeric_limits<std::size_t>::max())) return {};
+  if (bytes.size() > kMaxCursorBytes) return refuse(Rule::kCursor, "cursor: longer than any of an answer");
+  out = std::move(bytes);
+  return {};
+}
+
 }  // namespace
 
 SessionFacts::SessionFacts(const atlas::PeerView& peer)
@@ -128,7 +145,8 @@ Refusal read_register(MapView body, const SessionFacts& session, bool allow_fore
   out.trust = session.trust;
   if (auto no = take_addresses(body, session, allow_foreign, out); no.rule != Rule::kNone) return no;
   if (auto no = take_profile(body, session, out); no.rule != Rule::kNone) return no;
-  return take_relays(body, session, out.relays);
+  take_relays(body, session, out.relays);
+  return {};
 }
 
 Refusal read_discover(MapView body, DiscoverRequest& out) {
@@ -141,15 +159,9 @@ Refusal read_discover(MapView body, DiscoverRequest& out) {
   if (auto no = take_text(body, "node_id", 128, node_id); no.rule != Rule::kNone) return no;
   if (out.filter.operator_username) out.filter.operator_username = without_at(*out.filter.operator_username);
   if (node_id && !(out.filter.node_id = parse_node_id(*node_id))) return wrong("node_id", "atlas_ and 64 hex digits");
-  if (const View limit = body.find("limit"); !limit.is_nil()) {
-    const auto number = limit.u64();
-    if (!number || *number == 0) return wrong("limit", "a whole number from 1");
-    out.limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(*number, kMaxPeers));
-  }
-  if (const View cursor = body.find("cursor"); !cursor.is_nil()) {
-    if (!cursor.bytes(out.cursor.emplace(), 256)) return refuse(Rule::kCursor, "cursor: expected bytes of an answer");
-  }
-  return {};
+  // A limit of 0 is none: a page without records would lead nowhere.
+  if (const auto limit = body.find("limit").u32(); limit && *limit != 0) out.limit = std::min(*limit, kMaxPeers);
+  return take_cursor(body, out.cursor);
 }
 
 }  // namespace bootstrap

@@ -1,6 +1,7 @@
 #include "records.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "address.h"
 
@@ -24,21 +25,24 @@ void write_texts(Writer& out, std::string_view key, const std::vector<std::strin
   for (const auto& text : texts) out.text(text);
 }
 
+// What is of another type counts as missing (protocol, section 2); only a text that is too long breaks a rule.
 bool take_text(const View& value, std::size_t most, bool required, std::string& out) {
-  if (value.is_nil()) return !required;
   const auto text = value.text();
-  if (!text || text->size() > most) return false;
+  if (!text) return !required;
+  if (text->size() > most) return false;
   out = *text;
   return true;
 }
 
 bool take_texts(const View& value, std::size_t most, std::size_t most_each, std::vector<std::string>& out) {
-  if (value.is_nil()) return true;
-  if (value.kind() != atlas::msgpack::Kind::kArray || value.array().size() > most) return false;
-  for (const View item : value.array()) {
-    std::string text;
-    if (!take_text(item, most_each, true, text)) return false;
-    out.push_back(std::move(text));
+  const auto texts = value.array();
+  for (const View item : texts) {
+    if (!item.text()) return true;
+  }
+  if (texts.size() > most) return false;
+  for (const View item : texts) {
+    if (item.text()->size() > most_each) return false;
+    out.emplace_back(*item.text());
   }
   return true;
 }
@@ -121,8 +125,9 @@ std::optional<Page> decode_peers(const MapView& map, const Reading& reading) {
       ++page.malformed;
     }
   }
-  const View next = map.find("next");
-  if (!next.is_nil() && !next.bytes(page.next, kMaxCursor)) return std::nullopt;
+  // One of another type is none: this was the last page.
+  static_cast<void>(map.find("next").bytes(page.next, std::numeric_limits<std::size_t>::max()));
+  if (page.next.size() > kMaxCursor) return std::nullopt;
   return page;
 }
 

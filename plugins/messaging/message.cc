@@ -9,12 +9,11 @@ namespace {
 
 constexpr std::string_view kPrefix = "msg_";
 
-// An optional text: absent and nil are none, another kind is a fault.
+// An optional text: absent, nil and what is no text are none (protocol, section 2); false for one that is too long.
 bool optional_text(const MapView& map, std::string_view key, std::optional<std::string>& out) {
-  const auto value = map.find(key);
-  if (value.is_nil()) return true;
-  const auto text = value.text();
-  if (!text || text->size() > kMaxForeignTopic) return false;
+  const auto text = map.find(key).text();
+  if (!text) return true;
+  if (text->size() > kMaxForeignTopic) return false;
   out.emplace(*text);
   return true;
 }
@@ -27,7 +26,7 @@ bool is_message_id(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
     const char c = text[i];
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
     if (dash ? c != '-' : !hex) return false;
   }
   return true;
@@ -70,8 +69,8 @@ std::optional<Message> decode(const MapView& map, std::string& why) {
   if (!from || !to) return why = "from or to is missing", std::nullopt;
   if (!timestamp) return why = "timestamp is missing", std::nullopt;
   if (!body.present()) return why = "body is missing", std::nullopt;
-  if (!optional_text(map, "reply_to", out.reply_to)) return why = "reply_to is no text, or too long", std::nullopt;
-  if (!optional_text(map, "topic", out.topic)) return why = "topic is no text, or too long", std::nullopt;
+  if (!optional_text(map, "reply_to", out.reply_to)) return why = "reply_to is too long", std::nullopt;
+  if (!optional_text(map, "topic", out.topic)) return why = "topic is too long", std::nullopt;
   out.id = *id;
   out.from = *from;
   out.to = *to;

@@ -29,13 +29,14 @@ struct Message {
   std::vector<std::uint8_t> body;  // one MessagePack value
 };
 
-// "msg_" and a UUID in its usual form, lower case.
+// "msg_" and a UUID in its usual form. Its digits may be of either case: ids are compared as texts, never as numbers.
 bool is_message_id(std::string_view text);
 // "msg_" and a UUID of version 7 (RFC 9562, section 5.7): time first, so ids sort by age.
 std::string new_message_id(const atlas::Host& host);
 
 std::vector<std::uint8_t> encode(const Message& message);
-// Nothing when a required field is missing or ill-typed, or one is over its limit; why says which.
+// Nothing when a required field is missing or ill-typed, or any is over its limit; why says which. An optional field of
+// another type counts as missing.
 std::optional<Message> decode(const atlas::msgpack::MapView& map, std::string& why);
 
 std::vector<std::uint8_t> encode_ack(std::string_view id);

@@ -190,6 +190,15 @@ TEST_F(Bootstrap, AMissingOrIllTypedFieldIsRefusedByName) {
       {"node_id", [](Writer& w) { w.map(2).text("address").text("0.0.0.0:1").text("timestamp").integer(1); }},
       {"timestamp", [](Writer& w) { w.map(2).text("node_id").text(node_id(1)).text("address").text("0.0.0.0:1"); }},
       {"address", [](Writer& w) { w.map(2).text("node_id").text(node_id(1)).text("timestamp").integer(1); }},
+      {"node_id", [](Writer& w) { w.map(1).text("node_id").integer(1); }},
+      {"timestamp",
+       [](Writer& w) {
+         w.map(3).text("node_id").text(node_id(1)).text("address").text("0.0.0.0:1").text("timestamp").text("1");
+       }},
+      {"address",
+       [](Writer& w) {
+         w.map(3).text("node_id").text(node_id(1)).text("address").array(0).text("timestamp").integer(1);
+       }},
   };
   const auto with = [](auto extra) {
     return [extra](Writer& w) {
@@ -198,18 +207,13 @@ TEST_F(Bootstrap, AMissingOrIllTypedFieldIsRefusedByName) {
     };
   };
   std::vector<std::pair<std::string, std::function<void(Writer&)>>> more = {
-      {"name", with([](Writer& w) { w.text("name").integer(1); })},
       {"name", with([](Writer& w) { w.text("name").text(std::string(65, 'n')); })},
-      {"skills", with([](Writer& w) { w.text("skills").text("one"); })},
-      {"skills", with([](Writer& w) { w.text("skills").array(1).nil(); })},
       {"skills", with([](Writer& w) { w.text("skills").array(1).text(std::string(65, 's')); })},
       {"skills", with([](Writer& w) {
          w.text("skills").array(33);
          for (int i = 0; i < 33; ++i) w.text(std::to_string(i));
        })},
       {"operator_username", with([](Writer& w) { w.text("operator_username").text(std::string(65, 'o')); })},
-      {"public_address", with([](Writer& w) { w.text("public_address").integer(4433); })},
-      {"relays", with([](Writer& w) { w.text("relays").text("203.0.113.9:1"); })},
   };
   more.insert(more.end(), cases.begin(), cases.end());
   for (const auto& [field, write] : more) {
@@ -219,6 +223,41 @@ TEST_F(Bootstrap, AMissingOrIllTypedFieldIsRefusedByName) {
   }
   EXPECT_EQ(host.metric("refused_fields"), static_cast<std::int64_t>(more.size()));
   EXPECT_EQ(host.metric("records"), 0);
+}
+
+TEST_F(Bootstrap, AnOptionalFieldOfAnotherTypeCountsAsMissing) {
+  host.run();
+  const auto peer = join(1, {.name = "session", .skills = {"math"}, .operator_username = "alice"});
+  const std::vector<std::function<void(Writer&)>> cases = {
+      [](Writer& w) { w.text("name").integer(1); },
+      [](Writer& w) { w.text("skills").text("one"); },
+      [](Writer& w) { w.text("skills").array(2).text("one").nil(); },
+      [](Writer& w) {
+        w.text("skills").array(33);
+        for (int i = 0; i < 33; ++i) w.integer(i);
+      },
+      [](Writer& w) { w.text("operator_username").map(0); },
+      [](Writer& w) { w.text("public_address").integer(4433); },
+      [](Writer& w) { w.text("relays").text("203.0.113.9:1"); },
+      [](Writer& w) { w.text("relays").array(2).text("203.0.113.9:1").integer(1); },
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    Writer body;
+    body.map(4).text("node_id").text(node_id(1)).text("address").text("0.0.0.0:1").text("timestamp").integer(1);
+    cases[i](body);
+    const FakeReply reply = host.deliver(peer, 0x20, body.take());
+    ASSERT_EQ(reply.type, 0x11) << reply.error_text;
+    const Listing all = discover();
+    const MapView record = all.record(node_id(1));
+    EXPECT_EQ(text_at(record, "name"), "session");
+    EXPECT_EQ(text_at(record, "operator_username"), "alice");
+    ASSERT_EQ(record.find("skills").array().size(), 1u);
+    EXPECT_EQ((*record.find("skills").array().begin()).text(), "math");
+    EXPECT_FALSE(record.find("public_address").present());
+    EXPECT_FALSE(record.find("relays").present());
+  }
+  EXPECT_EQ(host.metric("refused_fields"), 0);
 }
 
 TEST_F(Bootstrap, LongestLegalFieldsAreTaken) {
@@ -334,22 +373,39 @@ TEST_F(Bootstrap, WhatAnEndedSessionHadSeenIsKept) {
   EXPECT_EQ(discover().record(node_id(1)).find("last_seen").i64(), host.unix_seconds() - 260);
 }
 
-TEST_F(Bootstrap, ADisconnectIsAnExchange) {
+TEST_F(Bootstrap, TheEndOfASessionRefreshesNothingWhateverItsReason) {
   host.run();
-  const auto peer = add(1);
-  host.advance(3'500'000);
-  host.lose_peer(peer, 0);
-  host.advance(200'000);
-  EXPECT_EQ(discover().record(node_id(1)).find("last_seen").i64(), host.unix_seconds() - 200);
+  for (const std::uint32_t reason : {0u, 1u, 2u, 3u, 4u, 5u}) {
+    const auto peer = add(reason);
+    host.advance(3'000'000);
+    host.lose_peer(peer, reason);
+    EXPECT_EQ(discover({.id = node_id(reason)}).record(node_id(reason)).find("last_seen").i64(),
+              host.unix_seconds() - 3000)
+        << reason;
+    host.advance(600'000);
+    EXPECT_TRUE(discover({.id = node_id(reason)}).ids.empty()) << reason;
+  }
 }
 
-TEST_F(Bootstrap, ANewSessionRefreshesItsRecord) {
+TEST_F(Bootstrap, ANewSessionRefreshesItsRecordWithItsFirstExchangeOnly) {
+  host.run();
+  host.lose_peer(add(1), 1);
+  host.advance(3'000'000);
+  const auto peer = join(1);
+  host.advance(60'000);
+  EXPECT_EQ(discover().record(node_id(1)).find("last_seen").i64(), host.unix_seconds() - 3060);
+  host.peers.at(peer).last_seen = host.unix_seconds();
+  host.advance(1'000'000);
+  EXPECT_EQ(discover().record(node_id(1)).find("last_seen").i64(), host.unix_seconds() - 1000);
+}
+
+TEST_F(Bootstrap, ANewSessionWithoutAnExchangeSavesNoRecord) {
   host.run();
   host.lose_peer(add(1), 1);
   host.advance(3'000'000);
   join(1);
-  host.advance(3'000'000);
-  EXPECT_EQ(discover().ids.size(), 1u);
+  host.advance(600'000);
+  EXPECT_TRUE(discover().ids.empty());
 }
 
 TEST_F(Bootstrap, AJumpOfTheWallClockMakesNobodyStale) {
@@ -427,16 +483,53 @@ TEST_F(Bootstrap, FindsByIdSkillAndOperator) {
   EXPECT_EQ(host.metric("discovers"), 8);
 }
 
-TEST_F(Bootstrap, IllTypedFiltersAreRefused) {
+TEST_F(Bootstrap, FiltersOfAnotherTypeCountAsMissing) {
+  host.run();
+  add(1, {.skills = {"go"}});
+  add(2);
+  const auto peer = join(3);
+  const std::vector<std::function<void(Writer&)>> cases = {
+      [](Writer& w) { w.text("skill").integer(1); },
+      [](Writer& w) { w.text("operator").array(0); },
+      [](Writer& w) { w.text("node_id").bin(Bytes(3, 1)); },
+      [](Writer& w) { w.text("limit").integer(-1); },
+      [](Writer& w) { w.text("limit").integer(std::int64_t{1} << 32); },
+      [](Writer& w) { w.text("limit").text("ten"); },
+      [](Writer& w) { w.text("cursor").text("next"); },
+      [](Writer& w) { w.text("cursor").array(1).integer(256); },
+      [](Writer& w) {
+        w.text("cursor").array(300);
+        for (int i = 0; i < 300; ++i) w.text("x");
+      },
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    Writer body;
+    body.map(1);
+    cases[i](body);
+    const FakeReply reply = host.deliver(peer, 0x21, body.take());
+    ASSERT_EQ(reply.type, 0x22) << i << ": " << reply.error_text;
+    EXPECT_EQ(MapView::of(reply.body).find("peers").array().size(), 2u) << i;
+  }
+}
+
+TEST_F(Bootstrap, ALimitOfZeroIsNone) {
+  host.run();
+  for (int i = 0; i < 1100; ++i) add(i);
+  const Listing all = discover({.limit = 0});
+  EXPECT_EQ(all.ids.size(), 1000u);
+  EXPECT_FALSE(all.next);
+  // With a cursor it is a page of the longest kind, and so leads on.
+  const Listing first = discover({.limit = 50});
+  EXPECT_EQ(discover({.limit = 0, .cursor = first.next}).ids.size(), 1000u);
+}
+
+TEST_F(Bootstrap, FiltersThatBreakARuleAreRefused) {
   host.run();
   const auto peer = join(1);
   const std::vector<std::pair<std::string, std::function<void(Writer&)>>> cases = {
-      {"skill", [](Writer& w) { w.text("skill").integer(1); }},
-      {"operator", [](Writer& w) { w.text("operator").array(0); }},
+      {"skill", [](Writer& w) { w.text("skill").text(std::string(65, 's')); }},
+      {"operator", [](Writer& w) { w.text("operator").text(std::string(66, 'o')); }},
       {"node_id", [](Writer& w) { w.text("node_id").text("atlas_0"); }},
-      {"limit", [](Writer& w) { w.text("limit").integer(0); }},
-      {"limit", [](Writer& w) { w.text("limit").integer(-1); }},
-      {"limit", [](Writer& w) { w.text("limit").text("ten"); }},
   };
   for (const auto& [field, write] : cases) {
     Writer body;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "address.h"
 #include "kit/fake_host.h"
 #include "kit/vectors.h"
@@ -177,6 +179,48 @@ TEST(Records, WhatIsMalformedIsLeftOutAndTheRestStays) {
   EXPECT_EQ(page.malformed, 10u);
   ASSERT_EQ(page.peers.size(), 1u);
   EXPECT_EQ(page.peers[0].node_id, node_id(2));
+}
+
+TEST(Records, AnOptionalFieldOfAnotherTypeCountsAsMissing) {
+  Writer out;
+  out.map(2).text("peers").array(2);
+  for (int i = 0; i < 2; ++i) {
+    out.map(8).text("node_id").text(node_id(1)).text("address").text("198.51.100.7:4433").text("name").integer(5);
+    if (i == 0) {
+      out.text("skills").text("search").text("relays").map(0);
+    } else {  // one element that is no text, and the array is of another type, however long
+      out.text("skills").array(40);
+      for (int s = 0; s < 39; ++s) out.text("s");
+      out.nil().text("relays").array(2).text("198.51.100.9:1").integer(1);
+    }
+    out.text("public_address").boolean(true).text("operator_username").array(0).text("last_seen").text("now");
+  }
+  out.text("next").text("more");
+  const auto page = discovery::decode_peers(MapView::of(out.bytes()), {.now = kNow});
+  ASSERT_TRUE(page.has_value());
+  EXPECT_EQ(page->malformed, 0u);
+  EXPECT_TRUE(page->next.empty());
+  ASSERT_EQ(page->peers.size(), 2u);
+  for (const PeerInfo& peer : page->peers) {
+    expect_same(peer, {{"node_id", node_id(1)}, {"address", "198.51.100.7:4433"}});
+  }
+}
+
+TEST(Records, ANextOfAnotherTypeIsNone) {
+  for (const auto& write : std::vector<std::function<void(Writer&)>>{
+           [](Writer& w) { w.integer(1); }, [](Writer& w) { w.array(1).integer(256); },
+           [](Writer& w) { w.array(1).text("x"); }, [](Writer& w) { w.map(0); },
+           [](Writer& w) {
+             w.array(300);
+             for (int i = 0; i < 300; ++i) w.nil();
+           }}) {
+    Writer out;
+    out.map(2).text("peers").array(0).text("next");
+    write(out);
+    const auto page = discovery::decode_peers(MapView::of(out.bytes()), {.now = kNow});
+    ASSERT_TRUE(page.has_value());
+    EXPECT_TRUE(page->next.empty());
+  }
 }
 
 TEST(Records, ElementsThatAreNoMapsAreMalformed) {

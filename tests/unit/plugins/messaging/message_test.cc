@@ -95,11 +95,37 @@ TEST(Message, WhatIsNoMessageIdIsRefused) {
   EXPECT_EQ(refusal(valid()), "");
   for (const std::string& bad :
        {std::string(), id + "0", id.substr(0, id.size() - 1), "MSG_" + id.substr(4), "msg_" + std::string(36, 'a'),
-        "msg_" + std::string(36, '-'), std::string("msg_0199C8D2-5C00-7ABC-8DEF-0123456789AB")}) {
+        "msg_" + std::string(36, '-'), std::string("msg_0199c8d2-5c00-7abc-8def-0123456789ag")}) {
     Message message = valid();
     message.id = bad;
     EXPECT_THAT(refusal(message), HasSubstr("id")) << bad;
   }
+}
+
+TEST(Message, AnIdMayHaveDigitsOfEitherCaseAndKeepsThem) {
+  for (const std::string& id : {std::string("msg_0199C8D2-5C00-7ABC-8DEF-0123456789AB"),
+                                std::string("msg_0199c8D2-5c00-7AbC-8def-0123456789aB")}) {
+    Message message = valid();
+    message.id = id;
+    std::string why;
+    const auto read = messaging::decode(MapView::of(messaging::encode(message)), why);
+    ASSERT_TRUE(read.has_value()) << why;
+    EXPECT_EQ(read->id, id);
+  }
+}
+
+TEST(Message, AnOptionalFieldOfAnotherTypeCountsAsMissing) {
+  const Message message = valid();
+  atlas::msgpack::Writer out;
+  out.map(7).text("id").text(message.id).text("from").text(message.from).text("to").text(message.to);
+  out.text("timestamp").integer(message.timestamp).text("reply_to").array(1).text(*message.reply_to);
+  out.text("topic").integer(7).text("body").raw(message.body);
+  std::string why;
+  const auto read = messaging::decode(MapView::of(out.bytes()), why);
+  ASSERT_TRUE(read.has_value()) << why;
+  EXPECT_EQ(read->reply_to, std::nullopt);
+  EXPECT_EQ(read->topic, std::nullopt);
+  EXPECT_EQ(read->body, message.body);
 }
 
 TEST(Message, LongTopicsOfOthersAreRefused) {
