@@ -1,10 +1,15 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <memory>
 
+#include "base/line_writer.h"
 #include "base/utf8.h"
 
 namespace atlas::base {
@@ -13,16 +18,8 @@ namespace {
 std::atomic<int> g_lowest{static_cast<int>(Level::kWarn)};
 std::atomic<LogFormat> g_format{LogFormat::kText};
 
-spdlog::logger& logger() {
-  static const auto made = [] {
-    auto out = std::make_shared<spdlog::logger>("atlas", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    out->set_level(spdlog::level::trace);
-    out->set_pattern("%v");
-    out->flush_on(spdlog::level::trace);
-    return out;
-  }();
-  return *made;
-}
+// For a stderr that nobody reads when the process ends.
+constexpr std::chrono::milliseconds kLastPatience{2'000};
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -75,6 +72,46 @@ std::string timestamp() {
   return fmt::format("{}.{:03}Z", text, millis);
 }
 
+std::string line_of(Level level, std::string_view who, std::string_view line) {
+  const std::string safe = escaped(line);
+  if (g_format != LogFormat::kJson) return fmt::format("{} {:<5} {}: {}", timestamp(), name_of(level), who, safe);
+  std::string out = fmt::format(R"({{"time":"{}","level":"{}","who":"{}","line":")", timestamp(), name_of(level), who);
+  append_json_text(out, safe);
+  out += "\"}";
+  return out;
+}
+
+// Never destroyed: whatever ends last may still have something to say.
+LineWriter& writer() {
+  static LineWriter& made = []() -> LineWriter& {
+    auto* out = new LineWriter(STDERR_FILENO, limits::log_waiting_lines, [](std::uint64_t count) {
+      return line_of(Level::kWarn, "log", fmt::format("{} lines were left out, for stderr was not read", count)) + '\n';
+    });
+    std::atexit([] { writer().flush(kLastPatience); });
+    return *out;
+  }();
+  return made;
+}
+
+// The library's own sinks wait for stderr, with every thread that logs behind them; its asynchronous logger waits for
+// it when the process ends.
+class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    writer().write(std::string(message.payload.data(), message.payload.size()) + '\n');
+  }
+  void flush_() override {}
+};
+
+spdlog::logger& logger() {
+  static spdlog::logger& made = []() -> spdlog::logger& {
+    auto* out = new spdlog::logger("atlas", std::make_shared<StderrSink>());
+    out->set_level(spdlog::level::trace);
+    return *out;
+  }();
+  return made;
+}
+
 }  // namespace
 
 void configure_log(Level lowest, LogFormat format) {
@@ -88,16 +125,7 @@ bool log_enabled(Level level) {
 
 void log_line(Level level, std::string_view who, std::string_view line) {
   if (!log_enabled(level)) return;
-  const std::string safe = escaped(line);
-  std::string out;
-  if (g_format == LogFormat::kJson) {
-    out = fmt::format(R"({{"time":"{}","level":"{}","who":"{}","line":")", timestamp(), name_of(level), who);
-    append_json_text(out, safe);
-    out += "\"}";
-  } else {
-    out = fmt::format("{} {:<5} {}: {}", timestamp(), name_of(level), who, safe);
-  }
-  logger().log(to_spdlog(level), "{}", out);
+  logger().log(to_spdlog(level), line_of(level, who, line));
 }
 
 std::string escaped(std::string_view text, std::size_t most) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "control/exit_code.h"
@@ -215,6 +216,8 @@ class ThreadedServer final : public Server {
   const std::shared_ptr<Wakeup> wakeup_;
   std::list<Client> clients_;  // the thread's
   bool out_of_descriptors_ = false;
+  const base::SystemClock clock_;  // this thread is on the system's time anyway: it waits in poll()
+  base::LogGate no_descriptor_{1, 10 * base::kSecond};
   std::atomic<bool> stopping_{false};
   std::thread thread_;  // last: it uses the others
 };
@@ -261,7 +264,11 @@ void ThreadedServer::accept_clients() {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       out_of_descriptors_ = true;
-      base::log(base::Level::kWarn, "control", "no descriptor left for a control client");
+      std::uint32_t left_out = 0;
+      if (no_descriptor_.pass(clock_.mono_ns(), &left_out)) {
+        base::log(base::Level::kWarn, "control", "no descriptor left for a control client ({} lines left out before)",
+                  left_out);
+      }
     }
     return;
   }

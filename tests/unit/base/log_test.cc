@@ -1,10 +1,16 @@
 // What a peer had a hand in cannot forge, colour or flood a log (A51), and secrets do not show in it (A50).
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/utf8.h"
@@ -95,6 +101,83 @@ TEST_F(LogTest, JsonLinesParse) {
   EXPECT_EQ(line.at("who"), "store");
   EXPECT_EQ(line.at("line"), "a \"quoted\" \\ path\\x0aand \\xff");
   EXPECT_EQ(line.at("time").get<std::string>().size(), std::string("2030-01-01T00:00:00.000Z").size());
+}
+
+// A pipe in the place of stderr, in a process of its own, that holds far less than what is logged.
+class StalledStderr : public LogTest {
+ protected:
+  static constexpr int kLines = 500;
+
+  StalledStderr() {
+    EXPECT_EQ(::pipe2(pipe_, O_CLOEXEC), 0);
+    EXPECT_GE(::fcntl(pipe_[1], F_SETPIPE_SZ, 4096), 4096);
+    configure_log(Level::kInfo, LogFormat::kText);
+  }
+  ~StalledStderr() override {
+    ::close(pipe_[0]);
+    if (pipe_[1] >= 0) ::close(pipe_[1]);
+  }
+  static void log_all() {
+    for (int i = 0; i < kLines; ++i) log(Level::kInfo, "quic", "line {:0>100}", i);
+  }
+  void close_writing_end() { ::close(std::exchange(pipe_[1], -1)); }
+  // Until all lines have come, or the end.
+  std::string read_all() {
+    std::string text;
+    char piece[4096];
+    while (std::count(text.begin(), text.end(), '\n') < kLines) {
+      const ssize_t got = ::read(pipe_[0], piece, sizeof piece);
+      if (got <= 0) break;
+      text.append(piece, static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+  static void expect_all(const std::string& text) {
+    std::size_t at = 0;
+    for (int i = 0; i < kLines; ++i) {
+      const std::size_t found = text.find(fmt::format("quic: line {:0>100}\n", i), at);
+      ASSERT_NE(found, std::string::npos) << i;
+      at = found;
+    }
+  }
+
+  int pipe_[2] = {-1, -1};
+};
+
+TEST_F(StalledStderr, HoldsNobodyUpAndGetsAllBeforeTheProcessEnds) {
+  int logged[2];
+  ASSERT_EQ(::pipe2(logged, O_CLOEXEC), 0);
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::dup2(pipe_[1], STDERR_FILENO);
+    log_all();
+    std::exit(::write(logged[1], "!", 1) == 1 ? 0 : 1);
+  }
+  close_writing_end();
+  ::close(logged[1]);
+  char byte = 0;
+  EXPECT_EQ(::read(logged[0], &byte, 1), 1) << "nobody has read a line yet";
+  ::close(logged[0]);
+  expect_all(read_all());
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST_F(StalledStderr, DoesNotKeepTheProcessFromEnding) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::dup2(pipe_[1], STDERR_FILENO);
+    log_all();
+    std::exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child) << "nobody reads";
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(LogTest, SecretsShowAsStars) {

@@ -1,5 +1,8 @@
 #include "control/server.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -348,6 +351,47 @@ TEST_F(ControlServer, WhatWasFinishedBeforeTheCloseArrives) {
   kept.next()->finish(0, "");
   server_.reset();
   EXPECT_EQ(client.hear_all(), "{\"id\":7,\"done\":0}\n");
+}
+
+// Lets the process open one descriptor more, as long as this lives.
+class OneDescriptorLeft {
+ public:
+  OneDescriptorLeft() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = ::fcntl(STDIN_FILENO, F_DUPFD, 0);
+    ::close(lowest_free);
+    const rlimit one{static_cast<rlim_t>(lowest_free) + 1, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &one);
+  }
+  ~OneDescriptorLeft() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ControlServer, SaysOnceThatNoDescriptorIsLeft) {
+  Kept kept;
+  start_or_fail(kept.handler());
+  RawClient served(socket_);
+  ASSERT_TRUE(served.say(kRequest));
+  const auto call = kept.next();
+  testing::internal::CaptureStderr();
+  auto one_left = std::make_unique<OneDescriptorLeft>();
+  RawClient waits(socket_);  // takes it: there is none to accept it with
+  ASSERT_TRUE(waits.connected());
+  // Each answer is a turn of the server's thread; it tries to accept in every second one.
+  for (int i = 0; i < 50; ++i) {
+    call->row("1");
+    EXPECT_EQ(served.hear_line(), "{\"id\":7,\"row\":1}");
+  }
+  one_left.reset();
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::size_t said = log.find("no descriptor left");
+  EXPECT_NE(said, std::string::npos);
+  EXPECT_EQ(log.find("no descriptor left", said + 1), std::string::npos) << log;
+  ASSERT_TRUE(waits.say(kRequest));
+  kept.next()->finish(0, "");
+  EXPECT_EQ(waits.hear_all(), "{\"id\":7,\"done\":0}\n") << "it is served when there is a descriptor again";
 }
 
 }  // namespace
