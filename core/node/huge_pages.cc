@@ -35,7 +35,8 @@ void HugePages::look() {
   seen_ = heap_end;
   const std::uintptr_t end = heap_end / kHugePage * kHugePage;
   if (offered_ == 0) {
-    if (heap_end - start_ < kHugeFrom) return;
+    // The heap may end below where it began: what was free at its top has been given back.
+    if (heap_end < start_ + kHugeFrom) return;
     heap_.grow_in_steps_of(kHugeStep);
     offered_ = (start_ + kHugePage - 1) / kHugePage * kHugePage;
   }

@@ -10,6 +10,12 @@ namespace {
 constexpr std::uint8_t kLongHeader = 0x80;
 constexpr std::size_t kRoomForAnswer = 1500;
 
+// fe80::/10 means nothing without the link that it is on, and net::SocketAddress keeps no scope id: an answer would
+// have nowhere to go, and the connection would stay half-open until its handshake times out.
+bool cannot_be_answered(const net::IpAddress& remote) {
+  return remote.family() == net::Family::kV6 && remote.scope() == net::Scope::kLinkLocal;
+}
+
 }  // namespace
 
 void QuicEndpoint::route(const net::ReceivedBatch& batch, base::ByteView datagram) {
@@ -90,7 +96,7 @@ void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView 
     ++counters.dropped_malformed;
     return;
   }
-  if (accept_filter_ && !accept_filter_(batch.remote)) {
+  if (cannot_be_answered(batch.remote.ip) || (accept_filter_ && !accept_filter_(batch.remote))) {
     ++counters.refused_by_filter;
     return;
   }

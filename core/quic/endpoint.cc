@@ -88,6 +88,9 @@ base::Result<Connection*> QuicEndpoint::dial(const DialOptions& options) {
   if (family == net::Family::kNone || options.remote.port == 0) {
     return base::fail(Fault::kArgument, "an address with a port is needed to dial");
   }
+  if (family == net::Family::kV6 && options.remote.ip.scope() == net::Scope::kLinkLocal) {
+    return base::fail(Fault::kArgument, "a link-local IPv6 address cannot be dialled: it means nothing without a link");
+  }
   if (worker_.counters.connections >= worker_.limits.max_connections) {
     return base::fail(Fault::kFull, "transport.max_connections is reached");
   }

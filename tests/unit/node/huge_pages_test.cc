@@ -46,6 +46,27 @@ TEST(HugePages, OffersWholePagesOfAHeapThatHasGrown) {
   EXPECT_EQ(heap.offers[1], std::pair(100 * kHugePage + kHugeFrom, kHugeStep));
 }
 
+TEST(HugePages, AHeapThatShrinksBelowItsBeginningIsSmall) {
+  NotedHeap heap;
+  HugePages pages(heap);
+  heap.at -= 4096;
+  pages.look();
+  heap.at -= 8 * kHugePage;
+  pages.look();
+  EXPECT_TRUE(heap.offers.empty());
+  EXPECT_TRUE(heap.steps.empty());
+}
+
+TEST(HugePages, AHeapThatCannotBeAskedAnyMoreIsLeftAlone) {
+  NotedHeap heap;
+  HugePages pages(heap);
+  pages.look();
+  heap.at = 0;
+  pages.look();
+  EXPECT_TRUE(heap.offers.empty());
+  EXPECT_TRUE(heap.steps.empty());
+}
+
 TEST(HugePages, OffersAgainWhatWasGivenBack) {
   NotedHeap heap;
   HugePages pages(heap);

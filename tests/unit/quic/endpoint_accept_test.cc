@@ -311,5 +311,37 @@ TEST_F(EndpointAcceptTest, AClosedConnectionIsForgottenHoweverSlowItsPath) {
   EXPECT_EQ(arrives_after(Graveyard::kLongestStay + kOneWay), 1u);
 }
 
+// Three machines with IPv6, a listener and two that dial it.
+class LinkLocal : public ::testing::Test {
+ protected:
+  sim::SimNode& add(const std::string& name, const char* address) {
+    return world.add_node(name, {net::IpAddress::parse(address).value()});
+  }
+
+  sim::SimWorld world{4711};
+  Party bob{add("bob", "2001:db8::b"), 2};
+  Party neighbour{add("neighbour", "fe80::1"), 1};
+  Party far{add("far", "2001:db8::a"), 3};
+};
+
+TEST_F(LinkLocal, AnIPv6RemoteThatCannotBeAnsweredTakesNoPlace) {
+  bob.listen();
+  neighbour.dial(bob);
+  world.run_for(base::kSecond);
+  EXPECT_GE(bob.counters().refused_by_filter, 1u);
+  EXPECT_EQ(bob.counters().accepted, 0u);
+  EXPECT_EQ(bob.counters().half_open, 0u);
+  far.dial(bob);
+  EXPECT_TRUE(world.run_until([&] { return bob.events.connected.size() == 1; }, base::kSecond));
+}
+
+// Its network is the socket's own: no scope id is needed.
+TEST_F(LinkLocal, AnIPv4RemoteIsAccepted) {
+  Party listener(add("listener", "169.254.0.1"), 4), dialler(add("dialler", "169.254.0.2"), 5);
+  listener.listen();
+  dialler.dial(listener);
+  EXPECT_TRUE(world.run_until([&] { return listener.events.connected.size() == 1; }, base::kSecond));
+}
+
 }  // namespace
 }  // namespace atlas::quic

@@ -389,5 +389,17 @@ TEST_F(EndpointTest, AConnectionMayEndWhileTheSocketIsFull) {
   EXPECT_EQ(alice->counters().connections, 0u);
 }
 
+TEST_F(EndpointTest, LinkLocalIPv6IsNotDialled) {
+  start();
+  alice->open();
+  DialOptions options;
+  options.alpn = "atlas/1";
+  options.remote = net::SocketAddress::parse("[fe80::1]:4433").value();
+  const auto made = alice->endpoint->dial(options);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().fault, base::Fault::kArgument);
+  EXPECT_NE(made.error().text.find("link-local"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace atlas::quic
