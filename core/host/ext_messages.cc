@@ -10,6 +10,8 @@
 namespace atlas::host {
 namespace {
 
+constexpr std::string_view kNetworkFull = "the network has too much to do; try again later";
+
 base::ByteView view_of(atlas_bytes bytes) {
   return {bytes.data, bytes.data == nullptr ? 0 : bytes.size};
 }
@@ -56,7 +58,7 @@ atlas_status send(const atlas_host* host, atlas_peer to, std::uint8_t type, atla
   if (const atlas_status status = check_outgoing(plugin, type, body); status != ATLAS_OK) return status;
   Network& network = *plugin.services->setup.network;
   if (!network.live(to)) return plugin.refuse(ATLAS_E_GONE, "the session has ended");
-  network.send(to, type, copy_of(body));
+  if (!network.send(to, type, copy_of(body))) return plugin.refuse(ATLAS_E_FULL, kNetworkFull);
   return ATLAS_OK;
 }
 
@@ -112,14 +114,18 @@ atlas_status cancel(const atlas_host* host, atlas_request request) {
   const auto promise = plugin.pending.take(request);
   if (!promise) return plugin.refuse(ATLAS_E_GONE, "no such request waits");
   if (promise->kind == Promise::Kind::kAnswer) plugin.services->setup.network->cancel_request(promise->tag);
+  plugin.look_whether_quiet();
   return ATLAS_OK;
 }
 
-// The network's handle of a request that is still to be answered.
-atlas_status take_open(Plugin& plugin, atlas_reply_to to, ReplyHandle* open) {
-  switch (plugin.replies.take(to, open)) {
+// What the plugin is told of its attempt to answer. After FULL the request is still open.
+atlas_status status_of(Plugin& plugin, OpenReplies::Taken taken) {
+  switch (taken) {
     case OpenReplies::Taken::kYes:
+      plugin.look_whether_quiet();
       return ATLAS_OK;
+    case OpenReplies::Taken::kRefused:
+      return plugin.refuse(ATLAS_E_FULL, kNetworkFull);
     case OpenReplies::Taken::kAnswered:
       return plugin.refuse(ATLAS_E_STATE, "it is answered already");
     case OpenReplies::Taken::kGone:
@@ -131,20 +137,18 @@ atlas_status take_open(Plugin& plugin, atlas_reply_to to, ReplyHandle* open) {
 atlas_status reply(const atlas_host* host, atlas_reply_to to, std::uint8_t type, atlas_bytes body) {
   Plugin& plugin = Plugin::of(host);
   if (const atlas_status status = check_outgoing(plugin, type, body); status != ATLAS_OK) return status;
-  ReplyHandle open = 0;
-  if (const atlas_status status = take_open(plugin, to, &open); status != ATLAS_OK) return status;
-  plugin.services->setup.network->reply(open, type, copy_of(body));
-  return ATLAS_OK;
+  return status_of(plugin, plugin.replies.answer(to, [&](ReplyHandle open) {
+    return plugin.services->setup.network->reply(open, type, copy_of(body));
+  }));
 }
 
 atlas_status fail(const atlas_host* host, atlas_reply_to to, std::uint32_t code, atlas_text text) {
   Plugin& plugin = Plugin::of(host);
   const std::string_view words = view(text);
   if (code == 0) return plugin.contract_break(ATLAS_E_ARG, "fail(): code 0 is no error");
-  ReplyHandle open = 0;
-  if (const atlas_status status = take_open(plugin, to, &open); status != ATLAS_OK) return status;
-  plugin.send_error(open, code, clip(words, kMaxErrorText));
-  return ATLAS_OK;
+  return status_of(plugin, plugin.replies.answer(to, [&](ReplyHandle open) {
+    return plugin.send_error(open, code, clip(words, kMaxErrorText));
+  }));
 }
 
 }  // namespace

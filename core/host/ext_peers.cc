@@ -148,7 +148,9 @@ atlas_status disconnect(const atlas_host* host, atlas_peer peer, std::uint32_t r
   if (const atlas_status status = plugin.in_service(); status != ATLAS_OK) return status;
   Network& network = *plugin.services->setup.network;
   if (!network.live(peer)) return plugin.refuse(ATLAS_E_GONE, "the session has ended");
-  network.disconnect(peer, reason, std::string(clip(view(note), kMaxNote)));
+  if (!network.disconnect(peer, reason, std::string(clip(view(note), kMaxNote)))) {
+    return plugin.refuse(ATLAS_E_FULL, "the network has too much to do; try again later");
+  }
   return ATLAS_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "host/drain_wait.h"
 #include "host/loader.h"
 #include "host/plugin.h"
 #include "host/services.h"
@@ -32,6 +33,7 @@ struct Host::State {
   std::vector<const ::atlas_plugin*> linked;
   std::vector<std::shared_ptr<Plugin>> plugins;  // in the order of the configuration; constant after load()
   std::vector<PluginRow> unusable;               // found to be no plugin of ours before there was a record
+  std::shared_ptr<DrainWait> drain_wait;         // loop thread
   bool clean = false;                            // load() found nothing wrong
   std::atomic<bool> dying{false};                // nobody waits for the end of a stop any more
 };
@@ -133,7 +135,24 @@ void Host::start() {
 }
 
 void Host::drain(base::MonoNs deadline) {
-  for (const auto& plugin : state_->plugins) plugin->begin_drain(deadline);
+  for (const auto& plugin : state_->plugins) plugin->begin_drain(deadline, [] {});
+}
+
+void Host::begin_drain(base::MonoNs deadline, std::move_only_function<void()> done) {
+  // One more than plugins, for this function itself: nobody is the last before all have been asked.
+  auto wait = std::make_shared<DrainWait>(state_->services->setup.loop, state_->plugins.size() + 1, std::move(done));
+  state_->drain_wait = wait;
+  for (const auto& plugin : state_->plugins) {
+    plugin->begin_drain(deadline, [who = std::weak_ptr(wait), loop = state_->services->setup.loop] {
+      if (const auto waiting = who.lock(); waiting && waiting->count_down()) {
+        loop->post([who] {
+          if (const auto still = who.lock()) still->end();
+        });
+      }
+    });
+  }
+  if (wait->count_down()) return wait->end();
+  wait->until(deadline);
 }
 
 void Host::State::stop_before(std::size_t count, std::shared_ptr<std::move_only_function<void()>> done) {
@@ -310,6 +329,18 @@ std::vector<PluginRow> Host::plugins() const {
   for (const auto& plugin : state_->plugins) out.push_back(plugin->row());
   out.insert(out.end(), state_->unusable.begin(), state_->unusable.end());
   return out;
+}
+
+std::vector<std::string> Host::unstopped() const {
+  std::vector<std::string> inside, left;
+  for (const auto& plugin : state_->plugins) {
+    const PluginState now = plugin->state();
+    if (plugin->strand.counters().running_since != 0) inside.push_back(plugin->id);
+    if (now != PluginState::kStopped && now != PluginState::kFaulted && now != PluginState::kRefused) {
+      left.push_back(plugin->id);
+    }
+  }
+  return inside.empty() ? left : inside;
 }
 
 std::vector<MetricRow> Host::metrics() const {

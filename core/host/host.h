@@ -122,7 +122,10 @@ class Host {
 
   void start();                       // runs start() on every strand and waits for it
   void drain(base::MonoNs deadline);  // asks every plugin, returns at once
-  void stop();                        // completes what is pending with STOPPING, then stop() in reverse order
+  // The same; `done` runs once nothing is open any more in a plugin that drains, at `deadline` at the latest: on the
+  // loop, or right here where there is nothing to wait for. Not at all when the host is destroyed before. Loop thread.
+  void begin_drain(base::MonoNs deadline, std::move_only_function<void()> done);
+  void stop();  // completes what is pending with STOPPING, then stop() in reverse order
   // The same in pieces that never wait, for a simulation where this thread is every thread. `done` runs on the loop;
   // not at all when the host is destroyed before.
   void begin_start();
@@ -140,6 +143,8 @@ class Host {
   void cancel_command(std::uint64_t token);
 
   std::vector<PluginRow> plugins() const;
+  // After begin_stop(): the plugins that keep it from ending because a callback has not returned.
+  std::vector<std::string> unstopped() const;
   std::vector<std::string> claims() const;  // "type 0x90: echo", "command ping: keepalive", ...; sorted
   std::vector<MetricRow> metrics() const;
 

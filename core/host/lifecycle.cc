@@ -80,26 +80,36 @@ void Plugin::run_start() {
   fault(std::move(why));
 }
 
-void Plugin::begin_drain(base::MonoNs deadline) {
+void Plugin::begin_drain(base::MonoNs deadline, std::move_only_function<void()> quiet) {
   PluginState running = PluginState::kRunning;
-  if (!state_.compare_exchange_strong(running, PluginState::kDraining) || code.drain == nullptr) return;
-  strand.append_task(
-      [this, deadline](bool discarded) {
-        if (discarded) return;
-        const base::MonoNs left = base::saturating_sub(deadline, services->setup.clock->mono_ns());
-        const auto ms = static_cast<std::uint32_t>(std::min<base::MonoNs>(left / base::kMillisecond, UINT32_MAX));
-        guarded("drain", [&] {
-          code.drain(self, ms);
-          return ATLAS_OK;
-        });
+  if (!state_.compare_exchange_strong(running, PluginState::kDraining) || code.drain == nullptr) return quiet();
+  auto waiter = std::make_shared<std::move_only_function<void()>>(std::move(quiet));
+  const bool queued = strand.append_task(
+      [this, deadline, waiter](bool discarded) {
+        if (discarded) return (*waiter)();
+        quiet_ = std::move(*waiter);
+        run_drain(deadline);
       },
       false);
+  if (!queued) (*waiter)();
+}
+
+void Plugin::run_drain(base::MonoNs deadline) {
+  const base::MonoNs left = base::saturating_sub(deadline, services->setup.clock->mono_ns());
+  const auto ms = static_cast<std::uint32_t>(std::min<base::MonoNs>(left / base::kMillisecond, UINT32_MAX));
+  guarded("drain", [&] {
+    code.drain(self, ms);
+    return ATLAS_OK;
+  });
+}
+
+void Plugin::look_whether_quiet() {
+  // A callback is followed by settle() anyway; a thread of the plugin's own must see to it that one comes.
+  if (state() != PluginState::kDraining || on_strand()) return;
+  strand.append_task([](bool) {}, false);
 }
 
 void Plugin::begin_stop(std::move_only_function<void()> done) {
-  for (PluginState from : {PluginState::kReady, PluginState::kRunning, PluginState::kDraining}) {
-    if (state_.compare_exchange_strong(from, PluginState::kStopping)) break;
-  }
   publish_routes(false);
   if (services->setup.executor == nullptr) {
     retire("the node is shutting down");
@@ -148,6 +158,7 @@ void Plugin::retire(std::string_view why) {
     });
   }
   self = nullptr;
+  if (quiet_) std::exchange(quiet_, nullptr)();
   if (!thrown_.empty()) {
     base::log(base::Level::kError, id, "while it was being stopped: {}", std::exchange(thrown_, {}));
   }

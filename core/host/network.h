@@ -54,16 +54,17 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  // The callbacks run on the I/O thread, exactly once; the host hands them to the right strand.
-  virtual void send(PeerHandle to, std::uint8_t type, base::Bytes payload) = 0;
+  // What returns bool says false when too much waits already: then nothing was begun. The callbacks run on the I/O
+  // thread, exactly once; the host hands them to the right strand.
+  virtual bool send(PeerHandle to, std::uint8_t type, base::Bytes payload) = 0;
   virtual void request(PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout, std::uint64_t tag,
                        AnswerFn done) = 0;
   // A request by the tag it was given: its callback will not be called by later events.
   virtual void cancel_request(std::uint64_t tag) = 0;
   // Answers one request and finishes the stream; several in one turn leave in one batch.
-  virtual void reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) = 0;
+  virtual bool reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) = 0;
   virtual void connect(std::string target, base::MonoNs timeout, ConnectedFn done) = 0;
-  virtual void disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
+  virtual bool disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
 
   // What strands asked for so far must not wait any longer; called once after many calls above. An implementation that
   // acts at once needs none.

@@ -4,7 +4,9 @@ namespace atlas::host {
 
 std::uint64_t Pending::add(const Promise& promise) {
   const std::lock_guard lock(mutex_);
-  return closed_ ? 0 : slots_.emplace(promise);
+  const std::uint64_t handle = closed_ ? 0 : slots_.emplace(promise);
+  if (handle != 0 && promise.kind == Promise::Kind::kConnected) ++dials_;
+  return handle;
 }
 
 std::optional<Promise> Pending::take(std::uint64_t handle) {
@@ -13,6 +15,7 @@ std::optional<Promise> Pending::take(std::uint64_t handle) {
   if (found == nullptr) return std::nullopt;
   const Promise out = *found;
   slots_.erase(handle);
+  if (out.kind == Promise::Kind::kConnected) --dials_;
   return out;
 }
 
@@ -26,12 +29,18 @@ std::vector<Promise> Pending::close() {
     out.push_back(promise);
   });
   for (const std::uint64_t handle : handles) slots_.erase(handle);
+  dials_ = 0;
   return out;
 }
 
 std::size_t Pending::size() const {
   const std::lock_guard lock(mutex_);
   return slots_.size();
+}
+
+std::size_t Pending::unfinished() const {
+  const std::lock_guard lock(mutex_);
+  return slots_.size() - dials_;
 }
 
 }  // namespace atlas::host

@@ -37,10 +37,13 @@ class Pending {
   // Everything that waits, in no order; nothing can be added afterwards.
   std::vector<Promise> close();
   std::size_t size() const;
+  // Answers and commits: what a role waits for to finish its work. A dial only begins some.
+  std::size_t unfinished() const;
 
  private:
   mutable std::mutex mutex_;
   base::Slots<Promise> slots_;
+  std::size_t dials_ = 0;
   bool closed_ = false;
 };
 

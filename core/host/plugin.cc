@@ -143,7 +143,10 @@ void Plugin::run_message(const Item& item, base::ByteView body, base::MonoNs now
   atlas_reply_to handle = 0;
   if (network_reply != 0) {
     handle = replies.open(network_reply, from, route.promised, base::after(now, kAnswerTimeout));
-    if (handle == 0) return send_error(network_reply, ATLAS_ERROR_INTERNAL, "too many requests wait for an answer");
+    if (handle == 0) {
+      send_error(network_reply, ATLAS_ERROR_INTERNAL, "too many requests wait for an answer");
+      return;
+    }
   }
   const atlas_message message{sizeof(atlas_message), item.type, {}, from, handle, {body.data(), body.size()}};
   const atlas_status status = guarded(shown(item), [&] { return route.handler(self, &message); });
@@ -151,8 +154,10 @@ void Plugin::run_message(const Item& item, base::ByteView body, base::MonoNs now
   if (status < 0) {
     ReplyHandle open = 0;
     if (replies.take(handle, &open) != OpenReplies::Taken::kYes) return;
-    if (status == ATLAS_E_INTERNAL) return send_error(open, ATLAS_ERROR_INTERNAL, "internal error");
-    return send_error(open, ATLAS_ERROR_REJECTED, status_text(status));
+    const bool internal = status == ATLAS_E_INTERNAL;
+    send_error(open, internal ? ATLAS_ERROR_INTERNAL : ATLAS_ERROR_REJECTED,
+               internal ? "internal error" : status_text(status));
+    return;
   }
   if (replies.is_open(handle)) reply_watch_->watch();
 }
@@ -229,6 +234,7 @@ void Plugin::discard(const Item& item) {
 
 void Plugin::settle() {
   if (services->setup.network != nullptr) services->setup.network->hand_over();
+  if (quiet_ && pending.unfinished() == 0 && replies.promised() == 0) std::exchange(quiet_, nullptr)();
 }
 
 void Plugin::overrun(const Item& item, base::MonoNs took, bool hard) {
@@ -280,13 +286,13 @@ atlas_status Plugin::refuse_claim(const base::Error& error) {
   return refuse(status_of(error.fault), error.text);
 }
 
-void Plugin::send_error(ReplyHandle to, std::uint32_t error_code, std::string_view text) {
+bool Plugin::send_error(ReplyHandle to, std::uint32_t error_code, std::string_view text) {
   wire::ErrorMessage error;
   error.code = error_code;
   error.message = text;
   base::Bytes payload = wire::encode(error);
   payload.erase(payload.begin(), payload.begin() + wire::kHeaderSize);
-  services->setup.network->reply(to, wire::kError, std::move(payload));
+  return services->setup.network->reply(to, wire::kError, std::move(payload));
 }
 
 std::string Plugin::reason() const {

@@ -69,8 +69,12 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   bool initialise();
   // Queues start(); `done` runs when it has returned, or will never be called.
   void begin_start(std::move_only_function<void()> done);
-  void begin_drain(base::MonoNs deadline);
-  // Takes the plugin out of service behind what is queued already.
+  // Queues drain(). `quiet` runs once: when drain() has returned and nothing that the role waits for or owes a peer is
+  // open any more, or when the role ends; at once where there is no drain(). On the strand or the caller's thread.
+  void begin_drain(base::MonoNs deadline, std::move_only_function<void()> quiet);
+  // Something that a draining plugin had open is closed; on any thread.
+  void look_whether_quiet();
+  // Takes the plugin out of service behind what is queued already, which finds it in service still.
   void begin_stop(std::move_only_function<void()> done);
   // The one way out, whatever the reason; on the strand, once. Takes back what the plugin registered, completes what it
   // waits for with STOPPING and calls stop().
@@ -101,7 +105,7 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   std::string_view last_error_text() const;
   // A claim or a key that init asked for and cannot have: the node will not start.
   atlas_status refuse_claim(const base::Error& error);
-  void send_error(ReplyHandle to, std::uint32_t code, std::string_view text);
+  bool send_error(ReplyHandle to, std::uint32_t code, std::string_view text);  // false: the network is full
 
   // A command of a person, on the strand.
   atlas_status run_command(const CommandSpec& command, const atlas_cli_run& run);
@@ -155,6 +159,7 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   void run_connected(const Item& item, base::ByteView node_id, base::ByteView error);
   void run_peer_event(const Item& item, base::ByteView node_id);
   void run_start();
+  void run_drain(base::MonoNs deadline);
   void break_promises();
   void finish_calls(std::string_view why, bool faulted);
   void publish_routes(bool there);
@@ -162,7 +167,8 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
 
   std::atomic<PluginState> state_{PluginState::kReady};
   std::atomic<bool> retired_{false};
-  std::string thrown_;  // strand: an exception of the callback that runs
+  std::string thrown_;                     // strand: an exception of the callback that runs
+  std::move_only_function<void()> quiet_;  // strand: waits for the end of what is open
   mutable std::mutex reason_mutex_;
   std::string reason_;                       // guarded by reason_mutex_
   std::shared_ptr<ReplyWatch> reply_watch_;  // made when the plugin starts

@@ -18,6 +18,7 @@ std::uint64_t OpenReplies::open(ReplyHandle network, PeerHandle from, bool promi
   slot.from = from;
   slot.deadline = deadline;
   slot.promised = promised;
+  if (promised) ++promised_;
   slot.used = true;
   slot.older = newest_;
   slot.newer = kNone;
@@ -38,6 +39,7 @@ void OpenReplies::end(std::uint32_t index, End how) {
   (slot.older == kNone ? oldest_ : slots_[slot.older].newer) = slot.newer;
   (slot.newer == kNone ? newest_ : slots_[slot.newer].older) = slot.older;
   slot.used = false;
+  if (slot.promised) --promised_;
   slot.last_end = how;
   slot.newer = kNone;
   if (slot.generation++ == UINT32_MAX) return;  // used up: never handed out again
@@ -46,13 +48,13 @@ void OpenReplies::end(std::uint32_t index, End how) {
 }
 
 OpenReplies::Taken OpenReplies::take(std::uint64_t handle, ReplyHandle* network) {
-  const std::lock_guard lock(mutex_);
-  const std::uint32_t index = index_of(handle);
-  if (index != kNone) {
-    *network = slots_[index].network;
-    end(index, End::kAnswered);
-    return Taken::kYes;
-  }
+  return answer(handle, [network](ReplyHandle open) {
+    *network = open;
+    return true;
+  });
+}
+
+OpenReplies::Taken OpenReplies::how_it_went(std::uint64_t handle) const {
   const std::uint64_t low = handle & UINT32_MAX;
   if (low == 0 || low > slots_.size()) return Taken::kGone;
   const Slot& slot = slots_[low - 1];
@@ -86,6 +88,11 @@ base::MonoNs OpenReplies::expire(base::MonoNs now, std::vector<Overdue>& out) {
 base::MonoNs OpenReplies::next_deadline() const {
   const std::lock_guard lock(mutex_);
   return oldest_ == kNone ? base::kNever : slots_[oldest_].deadline;
+}
+
+std::size_t OpenReplies::promised() const {
+  const std::lock_guard lock(mutex_);
+  return promised_;
 }
 
 std::vector<ReplyHandle> OpenReplies::close_all() {

@@ -25,9 +25,20 @@ class OpenReplies {
   // The plugin's handle for it; 0 at the cap. `promised`: the plugin said that it answers.
   std::uint64_t open(ReplyHandle network, PeerHandle from, bool promised, base::MonoNs deadline);
 
-  enum class Taken { kYes, kAnswered, kGone };
+  enum class Taken { kYes, kAnswered, kGone, kRefused };
   // kYes: the caller answers on *network. kAnswered: somebody did before. kGone: no such request, or the peer has left.
   Taken take(std::uint64_t handle, ReplyHandle* network);
+  // Answers it through `send`, a bool(ReplyHandle) that runs under our lock. kRefused: it said false, and the request
+  // stays open.
+  template <class Send>
+  Taken answer(std::uint64_t handle, Send&& send) {
+    const std::lock_guard lock(mutex_);
+    const std::uint32_t index = index_of(handle);
+    if (index == kNone) return how_it_went(handle);
+    if (!send(slots_[index].network)) return Taken::kRefused;
+    end(index, End::kAnswered);
+    return Taken::kYes;
+  }
   bool is_open(std::uint64_t handle) const;
 
   // The session has ended: what came from it needs no answer any more.
@@ -40,6 +51,7 @@ class OpenReplies {
   // Takes out what is due and returns the next deadline, kNever when nothing is left.
   base::MonoNs expire(base::MonoNs now, std::vector<Overdue>& out);
   base::MonoNs next_deadline() const;  // kNever when nothing is open
+  std::size_t promised() const;        // how many of the open ones the plugin said that it answers
   std::vector<ReplyHandle> close_all();
 
  private:
@@ -56,11 +68,13 @@ class OpenReplies {
   };
 
   std::uint32_t index_of(std::uint64_t handle) const;  // kNone unless open
+  Taken how_it_went(std::uint64_t handle) const;       // of one that is not open
   void end(std::uint32_t index, End how);
 
   const std::size_t most_;
   mutable std::mutex mutex_;
   std::vector<Slot> slots_;
+  std::size_t promised_ = 0;
   std::uint32_t oldest_ = kNone, newest_ = kNone;
   std::uint32_t free_first_ = kNone, free_last_ = kNone;  // a queue: a slot rests as long as possible
 };

@@ -7,9 +7,16 @@
 namespace atlas::host {
 
 void ReplyWatch::watch() {
-  if (armed_.exchange(true)) return;
   const auto plugin = plugin_.lock();
-  if (plugin && driver_) driver_->arm(shared_from_this(), plugin->replies.next_deadline());
+  if (!plugin || !driver_) return;
+  while (!armed_.exchange(true)) {
+    const base::MonoNs next = plugin->replies.next_deadline();
+    if (next != base::kNever) return driver_->arm(shared_from_this(), next);
+    // The request was answered, or its peer left, on another thread meanwhile. There is nothing to ring for; to stay
+    // armed would leave every later request unwatched.
+    armed_ = false;
+    if (plugin->replies.next_deadline() == base::kNever) return;
+  }
 }
 
 base::MonoNs ReplyWatch::ring(base::MonoNs now) {

@@ -29,34 +29,73 @@ void NetworkPort::close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     left.swap(waiting_);
+    for (const auto& order : left) bytes_ -= bytes_of(order);
   }
   switchboard_ = nullptr;
   for (auto& order : left) refuse(order, base::Fault::kStopping, "the node is shutting down");
 }
 
-void NetworkPort::queue(Order order) {
-  bool wakes = false;
-  base::Fault fault{};
+std::size_t NetworkPort::bytes_of(const Order& order) {
+  return std::visit(
+      []<class T>(const T& o) -> std::size_t {
+        if constexpr (requires { o.payload; }) {
+          return o.payload.size();
+        } else if constexpr (std::is_same_v<T, Part>) {
+          return o.note.size();
+        }
+        return 0;
+      },
+      order);
+}
+
+bool NetworkPort::queue(Order order) {
+  const std::size_t size = bytes_of(order);
+  base::Fault fault = base::Fault::kFull;
+  bool taken = false;
   {
     const std::lock_guard lock(mutex_);
+    const bool fits = waiting_.size() < kMaxOrders && (size == 0 || bytes_ == 0 || bytes_ + size <= kMaxOrderBytes);
     if (closed_) {
       fault = base::Fault::kStopping;
-    } else if (waiting_.size() >= kMaxOrders) {
-      fault = base::Fault::kFull;
-    } else {
+    } else if (fits) {
       waiting_.push_back(std::move(order));
-      // The end of the strand's turn hands it over, with all else that the turn asks for.
-      const bool held = host::Strand::in_turn();
-      if (held) held_.store(true, std::memory_order_relaxed);
-      wakes = !held && !std::exchange(woken_, true);
-      if (!wakes) return;
+      bytes_ += size;
+      // The end of the strand's turn hands it over, with all else that the turn asks for, unless that becomes so much
+      // that the loop had better begin.
+      const bool much = waiting_.size() >= kMaxOrders / 4 || bytes_ >= kMaxOrderBytes / 4;
+      if (host::Strand::in_turn() && !much) {
+        held_.store(true, std::memory_order_relaxed);
+        return true;
+      }
+      if (std::exchange(woken_, true)) return true;
+      taken = true;
     }
   }
-  if (wakes) {
+  if (taken) {
     wake();
-  } else if (std::holds_alternative<Request>(order) || std::holds_alternative<Dial>(order)) {
-    // Never called back before the caller returns: the refusal takes the same way as an answer.
-    loop_.post([order = std::move(order), fault]() mutable { refuse(order, fault, "the node cannot take more"); });
+    return true;
+  }
+  refuse_later(order, fault);
+  return false;
+}
+
+// Never called back before the caller returns: the refusal takes the same way as an answer. Of the order only the
+// callback goes along, for nobody counts what is posted.
+void NetworkPort::refuse_later(Order& order, base::Fault fault) {
+  if (auto* request = std::get_if<Request>(&order)) {
+    request->payload = {};
+    loop_.post([done = std::move(request->done), fault]() mutable {
+      host::Answer answer;
+      answer.fault = fault;
+      if (done) done(std::move(answer));
+    });
+  } else if (auto* dial = std::get_if<Dial>(&order)) {
+    loop_.post([done = std::move(dial->done), fault]() mutable {
+      host::Connected result;
+      result.fault = fault;
+      result.error = "the node cannot take more";
+      done(std::move(result));
+    });
   }
 }
 
@@ -90,13 +129,18 @@ void NetworkPort::refuse(Order& order, base::Fault fault, const std::string& tex
 }
 
 void NetworkPort::run() {
+  std::size_t taken = 0;
   {
     const std::lock_guard lock(mutex_);
     woken_ = false;
     running_.swap(waiting_);
+    taken = bytes_;
   }
   for (auto& order : running_) carry_out(order);
   running_.clear();
+  if (taken == 0) return;
+  const std::lock_guard lock(mutex_);
+  bytes_ -= taken;
 }
 
 void NetworkPort::carry_out(Order& order) {
@@ -122,8 +166,8 @@ void NetworkPort::carry_out(Order& order) {
       order);
 }
 
-void NetworkPort::send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) {
-  queue(Send{to, type, std::move(payload)});
+bool NetworkPort::send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) {
+  return queue(Send{to, type, std::move(payload)});
 }
 
 void NetworkPort::request(host::PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout,
@@ -135,12 +179,12 @@ void NetworkPort::cancel_request(std::uint64_t tag) {
   queue(Cancel{tag});
 }
 
-void NetworkPort::reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) {
-  queue(Reply{to, type, std::move(payload)});
+bool NetworkPort::reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) {
+  return queue(Reply{to, type, std::move(payload)});
 }
 
-void NetworkPort::disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) {
-  queue(Part{peer, reason, std::move(note)});
+bool NetworkPort::disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) {
+  return queue(Part{peer, reason, std::move(note)});
 }
 
 // The database is read here, on the caller's thread, so that the loop never waits for a disk.

@@ -16,7 +16,9 @@
 
 namespace atlas::node {
 
-inline constexpr std::size_t kMaxOrders = base::limits::node_orders;  // waiting for the loop; refusal kFull
+// Waiting for the loop; refusal kFull. One order always fits into the bytes.
+inline constexpr std::size_t kMaxOrders = base::limits::node_orders;
+inline constexpr std::size_t kMaxOrderBytes = base::limits::node_order_bytes;
 
 class NetworkPort final : public host::Network {
  public:
@@ -29,13 +31,13 @@ class NetworkPort final : public host::Network {
   // and dials complete with kStopping, the rest is dropped. Once or more.
   void close();
 
-  void send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) override;
+  bool send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) override;
   void request(host::PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout, std::uint64_t tag,
                host::AnswerFn done) override;
   void cancel_request(std::uint64_t tag) override;
-  void reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) override;
+  bool reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) override;
   void connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) override;
-  void disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
+  bool disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
 
   void hand_over() override;
   void refused_structure() override { counters_.refused_structure.add(); }
@@ -80,7 +82,9 @@ class NetworkPort final : public host::Network {
   };
   using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part>;
 
-  void queue(Order order);
+  bool queue(Order order);
+  void refuse_later(Order& order, base::Fault fault);
+  static std::size_t bytes_of(const Order& order);
   void wake();
   void run();
   void carry_out(Order& order);
@@ -93,6 +97,7 @@ class NetworkPort final : public host::Network {
   Switchboard* switchboard_ = nullptr;
   mutable std::mutex mutex_;
   std::vector<Order> waiting_;
+  std::size_t bytes_ = 0;       // of the orders that wait or are being carried out; guarded by mutex_
   std::vector<Order> running_;  // loop thread
   bool woken_ = false;
   std::atomic<bool> held_{false};  // orders of a strand's turn wait for hand_over()

@@ -52,6 +52,7 @@ class NodeInstance final : public Node {
 
   base::Result<void> start() override;
   void begin_stop(std::function<void()> done) override;
+  void abandon_roles(std::function<void(const std::vector<std::string>&)> done) override;
   std::vector<net::SocketAddress> listening() const override { return listening_; }
   const std::string& node_id() const override { return node_id_; }
   void handle(const control::Request& request, std::shared_ptr<control::Call> call) override {
@@ -63,8 +64,9 @@ class NodeInstance final : public Node {
  private:
   base::Result<void> open_endpoint();
   base::Result<void> listen();
-  std::vector<config::Problem> check_roles() const;
   void publish_self();
+  // Says goodbye to every peer; once.
+  void leave(std::function<void()> done);
 
   NodeSetup setup_;
   const std::string node_id_;
@@ -80,26 +82,12 @@ class NodeInstance final : public Node {
   std::unique_ptr<RestartNotice> notice_;
   std::unique_ptr<Commands> commands_;
   std::vector<net::SocketAddress> listening_;
+  bool left_ = false;
 };
-
-std::vector<config::Problem> NodeInstance::check_roles() const {
-  std::vector<config::Problem> problems;
-  const auto& config = setup_.config;
-  const auto enabled = [&](std::string_view id) {
-    const auto& ids = config.plugins.enabled;
-    return std::find(ids.begin(), ids.end(), id) != ids.end();
-  };
-  if (config.exec.enabled && !enabled("exec")) {
-    problems.push_back(config::problem_at(config, "exec.enabled",
-                                          "exec.enabled = true, but no enabled role provides exec; set it to false or "
-                                          "add the role to plugins.enabled"));
-  }
-  return problems;
-}
 
 std::vector<config::Problem> NodeInstance::load(std::string& error) {
   const Environment& env = setup_.environment;
-  auto problems = check_roles();
+  auto problems = config::role_problems(setup_.config);
   auto opened = store::Store::open({.file = setup_.database,
                                     .limits = {.max_peers = setup_.config.store.max_peers},
                                     .executor = env.writer,
@@ -244,17 +232,30 @@ base::Result<void> NodeInstance::start() {
 void NodeInstance::begin_stop(std::function<void()> done) {
   const Environment& env = setup_.environment;
   if (endpoint_) endpoint_->stop_accepting();
-  host_->drain(base::after(env.clock->mono_ns(), kDrain));
-  host_->begin_stop([this, &env, done = std::move(done)]() mutable {
-    // The last strand may have ended on any thread; the rest belongs to the loop's.
-    env.loop->post([this, done = std::move(done)]() mutable {
-      if (!switchboard_) return done();
-      switchboard_->stop([this, done = std::move(done)] {
-        port_->close();
-        done();
-      });
+  host_->begin_drain(base::after(env.clock->mono_ns(), kDrain), [this, &env, done = std::move(done)]() mutable {
+    host_->begin_stop([this, &env, done = std::move(done)]() mutable {
+      // The last strand may have ended on any thread; the rest belongs to the loop's.
+      env.loop->post([this, done = std::move(done)]() mutable { leave(std::move(done)); });
     });
   });
+}
+
+void NodeInstance::leave(std::function<void()> done) {
+  if (std::exchange(left_, true)) return;
+  if (!switchboard_) return done();
+  switchboard_->stop([this, done = std::move(done)] {
+    port_->close();
+    done();
+  });
+}
+
+void NodeInstance::abandon_roles(std::function<void(const std::vector<std::string>&)> done) {
+  auto end = [this, stuck = host_->unstopped(), done = std::move(done)] {
+    store_->flush();
+    done(stuck);
+  };
+  if (left_) return end();  // it is the goodbyes that take so long
+  leave(std::move(end));
 }
 
 }  // namespace

@@ -66,6 +66,10 @@ class Node {
   virtual base::Result<void> start() = 0;
   // Disconnect 0 to every peer, plugins drained and stopped, sockets closed; `done` runs on the loop when all is over.
   virtual void begin_stop(std::function<void()> done) = 0;
+  // When a stop does not end because a role's callback does not return: says goodbye to every peer without waiting for
+  // the roles and writes the database to disk. `done` gets the roles that keep it, on the loop. The node cannot be
+  // destroyed afterwards, for that waits for the role too: the process ends in `done`.
+  virtual void abandon_roles(std::function<void(const std::vector<std::string>& stuck)> done) = 0;
 
   virtual std::vector<net::SocketAddress> listening() const = 0;
   virtual const std::string& node_id() const = 0;

@@ -1,6 +1,9 @@
 #include "node/process.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -16,7 +19,9 @@ namespace atlas::node {
 namespace {
 
 constexpr unsigned kStrandThreads = 2;
-constexpr base::MonoNs kLockPatience = 10 * base::kSecond;  // of a command that finds another one at work
+constexpr base::MonoNs kLockPatience = 10 * base::kSecond;    // of a command that finds another one at work
+constexpr base::MonoNs kStopPatience = 10 * base::kSecond;    // with both, well below systemd's TimeoutStopSec
+constexpr base::MonoNs kGoodbyePatience = 2 * base::kSecond;  // of a stop that the roles did not let end
 constexpr base::MonoNs kLockRetry = 50 * base::kMillisecond;
 
 base::Level level_of(const std::string& name) {
@@ -49,6 +54,46 @@ struct Machine {
   }
 
   Environment environment() { return {&loop, &clock, &random, strands.get(), writer.get()}; }
+};
+
+// From here on a signal that asks for the end gets it at once, whatever the loop and the roles are doing.
+void end_at_next_signal() {
+  struct sigaction action {};
+  action.sa_handler = [](int number) { _exit(128 + number); };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// Sees to it that a stop ends the process even when a role's callback never returns. On the loop's thread.
+class OrderlyStop {
+ public:
+  explicit OrderlyStop(Machine& machine) : machine_(machine) {}
+
+  void begin(Node& node) {
+    patience_ = machine_.loop.make_timer([this, &node] { give_up(node); });
+    patience_->arm(base::after(machine_.clock.mono_ns(), kStopPatience));
+    node.begin_stop([this] {
+      patience_->arm(base::kNever);
+      machine_.loop.stop();
+    });
+  }
+
+ private:
+  void give_up(Node& node) {
+    // The goodbyes have not left either: that was all that could be done.
+    if (std::exchange(gave_up_, true)) _exit(control::kFailure);
+    patience_->arm(base::after(machine_.clock.mono_ns(), kGoodbyePatience));
+    node.abandon_roles([](const std::vector<std::string>& stuck) {
+      base::log(base::Level::kError, "node", "ends without an orderly stop; this role did not stop within {} s: {}",
+                kStopPatience / base::kSecond, fmt::join(stuck, ", "));
+      // Destructors would wait for the callback that does not return.
+      _exit(control::kFailure);
+    });
+  }
+
+  Machine& machine_;
+  std::unique_ptr<net::Timer> patience_;
+  bool gave_up_ = false;
 };
 
 ProcessEnd ended(ProcessEnd::Why why, std::string error) {
@@ -174,12 +219,17 @@ ProcessEnd run_daemon(
   }
   ProcessEnd end;
   Machine machine;
+  OrderlyStop orderly(machine);
   bool stopping = false;
   std::unique_ptr<Node> node;
   const auto stop = [&] {
     if (std::exchange(stopping, true)) return;
     base::log(base::Level::kInfo, "node", "stopping");
-    node->begin_stop([&] { machine.loop.stop(); });
+    orderly.begin(*node);
+  };
+  const auto stop_or_end = [&] {
+    end_at_next_signal();
+    stop();
   };
   node = make_node(setup, Mode::kDaemon, machine, end, [&](const std::string& role, const std::string& reason) {
     machine.loop.post([&, role, reason] {
@@ -191,8 +241,8 @@ ProcessEnd run_daemon(
     });
   });
   if (!node) return end;
-  machine.loop.on_signal(SIGINT, stop);
-  machine.loop.on_signal(SIGTERM, stop);
+  machine.loop.on_signal(SIGINT, stop_or_end);
+  machine.loop.on_signal(SIGTERM, stop_or_end);
   if (auto started = node->start(); !started) {
     end = ended(ProcessEnd::Why::kFailed, started.error().text);
     stop();
@@ -227,10 +277,15 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
   }
   auto node = make_node(setup, Mode::kClient, machine, end, nullptr);
   if (!node) return end;
-  const auto stop = [&] { node->begin_stop([&] { machine.loop.stop(); }); };
+  OrderlyStop orderly(machine);
+  const auto stop = [&] { orderly.begin(*node); };
   const auto call = std::make_shared<LocalCall>(answers, finished, [&] { machine.loop.post(stop); });
-  machine.loop.on_signal(SIGINT, [&] { call->leave(); });
-  machine.loop.on_signal(SIGTERM, [&] { call->leave(); });
+  const auto leave_or_end = [&] {
+    end_at_next_signal();
+    call->leave();
+  };
+  machine.loop.on_signal(SIGINT, leave_or_end);
+  machine.loop.on_signal(SIGTERM, leave_or_end);
   if (auto started = node->start(); !started) {
     end = ended(ProcessEnd::Why::kFailed, started.error().text);
     machine.loop.post(stop);

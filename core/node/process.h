@@ -40,7 +40,10 @@ struct ProcessEnd {
   std::vector<config::Problem> problems;
 };
 
-// Runs a daemon until SIGINT or SIGTERM. `ready` is called once, when it accepts connections: one line per address.
+// Runs a daemon until SIGINT or SIGTERM. A second one ends the process at once, with exit code 128 + its number. A stop
+// that a role does not let end within 10 s ends the process with exit code 1, after the goodbyes to all peers and a
+// flush of the database; both hold for run_command() too. `ready` is called once, when it accepts connections: one line
+// per address.
 ProcessEnd run_daemon(
     const ProcessSetup& setup,
     const std::function<void(const std::vector<net::SocketAddress>&, const std::string& node_id)>& ready);

@@ -55,6 +55,28 @@ TEST_F(Messages, HandlerGetsTheMessageAndReplies) {
   EXPECT_EQ(string_of(network.replies[0].payload), "world");
 }
 
+// What is refused was not begun: the plugin may try again.
+TEST_F(Messages, FullNetworkIsToldAndLosesNothing) {
+  begin(ATLAS_HANDLE_ANSWERS);
+  atlas_reply_to owed = 0;
+  script.handler = [&](const atlas_message& message) {
+    owed = message.reply_to;
+    return ATLAS_OK;
+  };
+  deliver(0x90, 55, "hello");
+  settle();
+  network.full = true;
+  EXPECT_EQ(script.messages().send(script.host, 7, 0x91, bytes_of("x")), ATLAS_E_FULL);
+  EXPECT_EQ(script.peers().disconnect(script.host, 7, 0, {}), ATLAS_E_FULL);
+  EXPECT_EQ(script.messages().reply(script.host, owed, 0x91, bytes_of("world")), ATLAS_E_FULL);
+  EXPECT_EQ(script.messages().fail(script.host, owed, 4000, text_of("no")), ATLAS_E_FULL);
+  network.full = false;
+  EXPECT_EQ(script.messages().reply(script.host, owed, 0x91, bytes_of("world")), ATLAS_OK);
+  ASSERT_EQ(network.replies.size(), 1u);
+  EXPECT_EQ(network.replies[0].to, 55u);
+  EXPECT_EQ(script.messages().reply(script.host, owed, 0x91, bytes_of("again")), ATLAS_E_STATE);
+}
+
 // The I/O thread leaves the check of a large payload to the strand.
 TEST_F(Messages, UncheckedPayloadsAreCheckedBeforeTheRoleSeesThem) {
   begin(ATLAS_HANDLE_ANSWERS);
@@ -64,11 +86,16 @@ TEST_F(Messages, UncheckedPayloadsAreCheckedBeforeTheRoleSeesThem) {
     host->deliver({.type = 0x90, .from = 7, .reply_to = 55, .payload = base::as_bytes(body), .unchecked = true});
     settle();
   };
-  deliver_unchecked("\x82\xa1" "a\x01\xa1" "a\x02");  // a key twice
+  deliver_unchecked(
+      "\x82\xa1"
+      "a\x01\xa1"
+      "a\x02");  // a key twice
   EXPECT_EQ(handled, 0);
   ASSERT_EQ(network.replies.size(), 1u);
   EXPECT_EQ(network.replies[0].type, wire::kError);
-  deliver_unchecked("\x81\xa1" "a\x01");
+  deliver_unchecked(
+      "\x81\xa1"
+      "a\x01");
   EXPECT_EQ(handled, 1);
 
   ASSERT_EQ(request(), ATLAS_OK);

@@ -154,9 +154,11 @@ class FakeNetwork final : public Network {
     AnswerFn done;
   };
 
-  void send(PeerHandle to, std::uint8_t type, base::Bytes payload) override {
+  bool send(PeerHandle to, std::uint8_t type, base::Bytes payload) override {
     const std::lock_guard lock(mutex_);
+    if (full) return false;
     sent.push_back({to, type, std::move(payload)});
+    return true;
   }
   void request(PeerHandle to, std::uint8_t type, base::Bytes payload, base::MonoNs timeout, std::uint64_t tag,
                AnswerFn done) override {
@@ -167,17 +169,21 @@ class FakeNetwork final : public Network {
     const std::lock_guard lock(mutex_);
     cancelled.push_back(tag);
   }
-  void reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) override {
+  bool reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) override {
     const std::lock_guard lock(mutex_);
+    if (full) return false;
     replies.push_back({to, type, std::move(payload)});
+    return true;
   }
   void connect(std::string target, base::MonoNs timeout, ConnectedFn done) override {
     const std::lock_guard lock(mutex_);
     dials.push_back({std::move(target), timeout, std::move(done)});
   }
-  void disconnect(PeerHandle peer, std::uint32_t reason, std::string note) override {
+  bool disconnect(PeerHandle peer, std::uint32_t reason, std::string note) override {
     const std::lock_guard lock(mutex_);
+    if (full) return false;
     disconnects.push_back({peer, reason, std::move(note)});
+    return true;
   }
   LivePeer self() const override { return me; }
   std::optional<LivePeer> peer(PeerHandle handle) const override {
@@ -245,6 +251,7 @@ class FakeNetwork final : public Network {
   std::vector<Disconnect> disconnects;
   std::map<PeerHandle, LivePeer> live_peers;
   LivePeer me;
+  bool full = false;  // it takes nothing that it could refuse
 
  private:
   mutable std::mutex mutex_;

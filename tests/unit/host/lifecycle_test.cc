@@ -34,6 +34,125 @@ TEST_F(Lifecycle, EachStepOnceAndInOrder) {
   EXPECT_EQ(script.calls.size(), 4u);
 }
 
+TEST_F(Lifecycle, DrainMayFinishWhatIsOpen) {
+  network.add_peer(7, "atlas_seven");
+  int posted = 0;
+  script.drain = [&](std::uint32_t) {
+    EXPECT_EQ(script.messages().send(script.host, 7, 0x90, {}), ATLAS_OK);
+    EXPECT_EQ(script.store().put(
+                  script.host, bytes_of("k"), bytes_of("v"), [](void*, atlas_status) {}, nullptr),
+              ATLAS_OK);
+    EXPECT_EQ(script.host->post(
+                  script.host, [](void* count) { ++*static_cast<int*>(count); }, &posted),
+              ATLAS_OK);
+  };
+  start();
+  bool stopped = false;
+  host->begin_drain(clock.mono_ns() + base::kSecond, [&] { host->begin_stop([&] { stopped = true; }); });
+  settle();
+  EXPECT_FALSE(stopped) << "the commit waits";
+  store.commit();
+  settle();
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(network.sent.size(), 1u);
+  EXPECT_EQ(store.rows.size(), 1u);
+  EXPECT_EQ(posted, 1);
+}
+
+TEST_F(Lifecycle, StopRightBehindDrainLeavesItItsMeans) {
+  network.add_peer(7, "atlas_seven");
+  script.drain = [&](std::uint32_t) { EXPECT_EQ(script.messages().send(script.host, 7, 0x90, {}), ATLAS_OK); };
+  start();
+  host->drain(clock.mono_ns() + base::kSecond);
+  stop();
+  EXPECT_EQ(network.sent.size(), 1u);
+  EXPECT_EQ(script.messages().send(script.host, 7, 0x90, {}), ATLAS_E_STOPPING);
+}
+
+TEST_F(Lifecycle, DrainEndsWhenWhatWasOpenIsFinished) {
+  network.add_peer(7, "atlas_seven");
+  script.init = [&] { return claim(0x90, ATLAS_HANDLE_ANSWERS); };
+  atlas_reply_to owed = 0;
+  script.handler = [&](const atlas_message& message) {
+    owed = message.reply_to;
+    return ATLAS_OK;
+  };
+  script.drain = [&](std::uint32_t) {
+    script.messages().request(
+        script.host, 7, 0x91, {}, 1000, [](void*, const atlas_answer*) {}, nullptr, nullptr);
+    script.store().put(
+        script.host, bytes_of("k"), bytes_of("v"), [](void*, atlas_status) {}, nullptr);
+  };
+  start(2);
+  deliver(0x90, 5);
+  settle();
+  bool done = false;
+  host->begin_drain(clock.mono_ns() + 500 * base::kMillisecond, [&] { done = true; });
+  settle();
+  EXPECT_FALSE(done);
+  network.answer_everything();
+  settle();
+  EXPECT_FALSE(done) << "a commit waits";
+  store.commit();
+  settle();
+  EXPECT_FALSE(done) << "a peer waits";
+  EXPECT_EQ(script.messages().reply(script.host, owed, 0x91, {}), ATLAS_OK);  // as from a thread of the role's own
+  settle();
+  EXPECT_TRUE(done);
+  stop();
+}
+
+TEST_F(Lifecycle, DrainEndsAtItsDeadline) {
+  network.add_peer(7, "atlas_seven");
+  script.drain = [&](std::uint32_t) {
+    script.messages().request(
+        script.host, 7, 0x91, {}, 1000, [](void*, const atlas_answer*) {}, nullptr, nullptr);
+  };
+  start();
+  int done = 0;
+  host->begin_drain(clock.mono_ns() + 500 * base::kMillisecond, [&] { ++done; });
+  pass(499 * base::kMillisecond);
+  EXPECT_EQ(done, 0);
+  pass(base::kMillisecond);
+  EXPECT_EQ(done, 1);
+  stop();
+  EXPECT_EQ(done, 1);
+}
+
+TEST_F(Lifecycle, DrainWithNothingOpenTakesNoTime) {
+  start(3);
+  bool done = false;
+  host->begin_drain(clock.mono_ns() + 500 * base::kMillisecond, [&] { done = true; });
+  EXPECT_FALSE(done) << "drain() has not run";
+  settle();
+  EXPECT_TRUE(done);
+  stop();
+}
+
+TEST_F(Lifecycle, RoleWithoutDrainDelaysNothing) {
+  network.add_peer(7, "atlas_seven");
+  load();
+  host.reset();
+  host = std::make_unique<host::Host>(setup());
+  descriptors[0].drain = nullptr;
+  host->add_linked(&descriptors[0]);
+  ASSERT_THAT(host->load({}), IsEmpty());
+  host->begin_start();
+  settle();
+  script.messages().request(
+      script.host, 7, 0x91, {}, 1000, [](void*, const atlas_answer*) {}, nullptr, nullptr);
+  bool done = false;
+  host->begin_drain(clock.mono_ns() + 500 * base::kMillisecond, [&] { done = true; });
+  EXPECT_TRUE(done);
+}
+
+TEST_F(Lifecycle, RoleThatDoesNotStopIsNamed) {
+  start(2);
+  scripts[1].stop = [&] { EXPECT_THAT(host->unstopped(), ElementsAre("plugin1")); };
+  stop();
+  EXPECT_THAT(host->unstopped(), IsEmpty());
+}
+
 TEST_F(Lifecycle, StopsInReverseOrder) {
   std::vector<int> order;
   for (int i = 0; i < 3; ++i) scripts[i].stop = [&order, i] { order.push_back(i); };

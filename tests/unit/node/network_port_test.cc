@@ -43,6 +43,29 @@ TEST_F(NetworkPortTest, OrdersAreBounded) {
   EXPECT_EQ(faults, std::vector{base::Fault::kFull});
 }
 
+TEST_F(NetworkPortTest, WhatExpectsNoAnswerIsToldThatItIsFull) {
+  for (std::size_t i = 0; i < kMaxOrders; ++i) EXPECT_TRUE(port->send(7, 0x90, {}));
+  EXPECT_FALSE(port->send(7, 0x90, {}));
+  EXPECT_FALSE(port->reply(1, 0x91, {}));
+  EXPECT_FALSE(port->disconnect(7, 0, ""));
+  settle();
+  EXPECT_TRUE(port->send(7, 0x90, {}));
+}
+
+TEST_F(NetworkPortTest, OrdersAreBoundedInBytes) {
+  EXPECT_TRUE(port->send(7, 0x90, base::Bytes(kMaxOrderBytes + 1))) << "one always fits";
+  EXPECT_FALSE(port->reply(1, 0x91, base::Bytes(1)));
+  EXPECT_TRUE(port->reply(1, 0x91, {})) << "it costs nothing";
+  port->request(7, 0x90, base::Bytes(1), base::kSecond, 1,
+                [this](host::Answer&& answer) { faults.push_back(answer.fault); });
+  EXPECT_TRUE(faults.empty());
+  settle();
+  EXPECT_EQ(faults, std::vector{base::Fault::kFull});
+  EXPECT_TRUE(port->send(7, 0x90, base::Bytes(kMaxOrderBytes - 1))) << "all of it is free again";
+  EXPECT_TRUE(port->send(7, 0x90, base::Bytes(1)));
+  EXPECT_FALSE(port->send(7, 0x90, base::Bytes(1)));
+}
+
 TEST_F(NetworkPortTest, AfterCloseNothingReachesTheSwitchboard) {
   request(1);
   port->reply(1, 0x91, {});
@@ -99,6 +122,20 @@ TEST_F(NetworkPortTest, OrdersOfOneTurnCrossTogether) {
   settle();
   request(4);
   EXPECT_EQ(loop.posts, before + 2) << "other threads wake the loop at once";
+}
+
+TEST_F(NetworkPortTest, TurnThatAsksForMuchIsHandedOverEarly) {
+  OneStrand strand(clock, *port);
+  const std::size_t before = loop.posts;
+  strand.run([&] {
+    for (std::size_t i = 0; i + 1 < kMaxOrders / 4; ++i) port->cancel_request(i);
+    EXPECT_EQ(loop.posts, before);
+    port->cancel_request(1);
+    EXPECT_EQ(loop.posts, before + 1);
+    settle();
+    port->send(7, 0x90, base::Bytes(kMaxOrderBytes / 4));
+    EXPECT_EQ(loop.posts, before + 2);
+  });
 }
 
 TEST_F(NetworkPortTest, CallbacksThatMayTakeTheirTimeHoldNothingBack) {
