@@ -70,7 +70,9 @@ void Dialler::advance(Dial& dial) {
     for (const auto& action : actions) {
       const DialTicket ticket{dial.id, action.index};
       if (action.what == session::DialPlan::Action::What::kGiveUp) {
-        hooks_.abandon(ticket);
+        const bool lost = dial.plan.winner().has_value();
+        const auto failure = hooks_.abandon(ticket, lost ? Abandon::kLost : Abandon::kTimeout);
+        if (!lost) dial.plan.gave_up(action.index, failure);
         continue;
       }
       const auto opened = hooks_.open(dial.target, dial.plan.candidate(action.index), ticket);
@@ -103,7 +105,7 @@ void Dialler::expire(Dial& dial, base::MonoNs now) {
   dial.waiters.erase(late, dial.waiters.end());
   const std::string key = dial.target.key;
   if (dial.waiters.empty() && !gone.empty()) {
-    for (std::size_t i = 0; i < dial.target.candidates.size(); ++i) hooks_.abandon({dial.id, i});
+    for (std::size_t i = 0; i < dial.target.candidates.size(); ++i) hooks_.abandon({dial.id, i}, Abandon::kTimeout);
     counters_.dials_failed.add();
     finish(dial.id, [] { return host::Connected{}; });
   } else {
@@ -149,7 +151,7 @@ void Dialler::stop() {
   stopping_ = true;
   while (!dials_.empty()) {
     Dial& dial = *dials_.begin()->second;
-    for (std::size_t i = 0; i < dial.target.candidates.size(); ++i) hooks_.abandon({dial.id, i});
+    for (std::size_t i = 0; i < dial.target.candidates.size(); ++i) hooks_.abandon({dial.id, i}, Abandon::kStopping);
     finish(dial.id, [] { return failed(base::Fault::kStopping, "the node is shutting down"); });
   }
 }

@@ -2,6 +2,7 @@
 // protocol, section 11). Loop thread only. Every waiter's callback runs exactly once.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +27,13 @@ struct DialTicket {
   std::size_t attempt = 0;
 };
 
+// Why an attempt is given up.
+enum class Abandon : std::uint8_t {
+  kLost,      // another candidate was first
+  kTimeout,   // its own time is over, or that of everybody who waited
+  kStopping,  // the node shuts down
+};
+
 struct DialTarget {
   std::string key;                     // what is coalesced by: the node id, or the address
   std::optional<std::string> node_id;  // checked inside TLS
@@ -37,8 +45,9 @@ class Dialler {
   struct Hooks {
     // Starts one connection; the ticket comes back through on_session or on_failed. An error counts as a failure.
     std::function<base::Result<void>(const DialTarget&, const session::Candidate&, DialTicket)> open;
-    // Closes an attempt that lost or ran out of time; nothing comes back for it.
-    std::function<void(DialTicket)> abandon;
+    // Closes an attempt; nothing comes back for it. Returns how far it had come: kExpired when the peer was connected
+    // but silent, else kUnreachable.
+    std::function<wire::DialFailure(DialTicket, Abandon)> abandon;
     // Every candidate of a known node failed: for last_failure in the database.
     std::function<void(const std::string& node_id, wire::DialFailure)> mark_failure;
   };

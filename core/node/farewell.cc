@@ -30,17 +30,19 @@ void Switchboard::await_and_close(Link& link, quic::StreamId awaited, std::uint6
 
 void Switchboard::stop(std::function<void()> done) {
   dialler_.stop();
+  stopping_ = true;
   stopped_ = std::move(done);
+  deadlines_.set(stop_deadline_, base::after(deadlines_.now(), kStopWait));
   std::vector<Link*> open;
   for (auto& [raw, link] : links_) open.push_back(raw);
   for (Link* link : open) {
     switch (link->phase) {
       case Phase::kSession:
-        part(*link, wire::DisconnectReason::kShutdown, "the node is shutting down");
+        part(*link, wire::DisconnectReason::kShutdown, kStopNote);
         break;
       case Phase::kTls:
       case Phase::kGreeting:
-        await_and_close(*link, -1, 0, "the node is shutting down");
+        await_and_close(*link, -1, 0, kStopNote);
         break;
       case Phase::kFarewell:
       case Phase::kClosed:
@@ -50,10 +52,24 @@ void Switchboard::stop(std::function<void()> done) {
   finish_stop_when_empty();
 }
 
+// Somebody's close does not come to its end; whether it is a fault of ours or of the system, the node stops.
+void Switchboard::close_stragglers() {
+  if (!stopped_) return;
+  base::log(base::Level::kWarn, "node", "{} connections had to be closed without a goodbye", links_.size());
+  endpoint_->close_all(0, kStopNote);
+  if (stopped_) finish_stop();
+}
+
 void Switchboard::finish_stop_when_empty() {
-  if (!stopped_ || !links_.empty()) return;
-  journal_.flush();
+  if (stopped_ && links_.empty()) finish_stop();
+}
+
+void Switchboard::finish_stop() {
   const auto done = std::exchange(stopped_, nullptr);
+  deadlines_.clear(stop_deadline_);
+  // Those that are still in TLS have no link.
+  if (endpoint_ != nullptr) endpoint_->close_all(0, kStopNote);
+  journal_.flush();
   done();
 }
 

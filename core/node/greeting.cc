@@ -12,6 +12,9 @@ using base::log;
 
 namespace {
 
+// RFC 9000, section 2.1: the first bidirectional stream of the side that dialled.
+constexpr quic::StreamId kDiallersFirst = 0;
+
 constexpr auto kProtocolError = static_cast<std::uint64_t>(wire::DisconnectReason::kProtocolError);
 
 base::MonoNs deadline_of(const Greeting& greeting) {
@@ -41,8 +44,8 @@ void Switchboard::begin_greeting(Link& link) {
     deadlines_.set(link, deadline_of(*link.greeting));
     return;
   }
-  link.greeting =
-      std::make_unique<Greeting>(session::DiallerHandshake(setup_.self, connection.peer_key(), connection.started()));
+  link.greeting = std::make_unique<Greeting>(
+      session::DiallerHandshake(setup_.self, connection.peer_key(), connection.started(), policy_.refuse));
   deadlines_.set(link, deadline_of(*link.greeting));
   const auto stream = connection.open_stream();
   if (!stream) {
@@ -56,11 +59,11 @@ void Switchboard::begin_greeting(Link& link) {
 void Switchboard::greeting_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
   Greeting& greeting = *link.greeting;
   const bool listener = link.connection->side() == quic::Side::kListener;
-  if (greeting.stream < 0 && listener) greeting.stream = stream;
+  if (listener && stream == kDiallersFirst) greeting.stream = stream;
   if (stream == greeting.stream) return greeting_bytes(link, data, fin);
   if (!listener) return early_data(link, stream, data, fin);
 
-  // A second stream before VerifyAck: the Error goes on the stream that broke the rule.
+  // A second stream before VerifyAck, or one before the first: the Error goes on the stream that broke the rule.
   counters_.early_streams_refused.add();
   auto step = std::get<session::ListenerHandshake>(greeting.state).on_fault(wire::Code::kNotVerified);
   greeting.stream = stream;
@@ -82,6 +85,8 @@ void Switchboard::greeting_bytes(Link& link, base::ByteView data, bool fin) {
     greeting.reader.pop();
     apply(link, std::move(step));
   }
+  // What follows the handshake on its stream breaks the same rule whether it came in this piece or in a later one.
+  if (link.phase == Phase::kSession && !data.empty()) return session_data(link, link.handshake_stream, data, fin);
   if (!fin || link.phase != Phase::kGreeting) return;
   if (!link.greeting->reader.at_boundary()) {
     return apply(link,

@@ -25,7 +25,7 @@ Switchboard::Switchboard(Setup setup)
       dialler_(deadlines_, counters_,
                {.open = [this](const DialTarget& target, const session::Candidate& candidate,
                                DialTicket ticket) { return open_attempt(target, candidate, ticket); },
-                .abandon = [this](DialTicket ticket) { abandon_attempt(ticket); },
+                .abandon = [this](DialTicket ticket, Abandon why) { return abandon_attempt(ticket, why); },
                 .mark_failure = [this](const std::string& node_id,
                                        wire::DialFailure failure) { setup_.store->mark_failure(node_id, failure); }}),
       budgets_(*setup_.random) {
@@ -53,6 +53,9 @@ Link* Switchboard::link_of(host::PeerHandle peer) {
 
 void Switchboard::on_connected(quic::Connection& connection) {
   Link* link = link_of(connection);
+  // It was still in TLS when the node began to stop. Nobody waits for a connection without a link.
+  if (stopping_ && link == nullptr) return connection.close(0, kStopNote);
+  if (stopping_) return await_and_close(*link, -1, 0, kStopNote);
   if (link == nullptr) {
     auto made = std::make_unique<Link>(*this);
     link = made.get();
@@ -203,6 +206,7 @@ void Switchboard::expired(Link& link, base::MonoNs now) {
 // --- sessions ---
 
 void Switchboard::session_up(Link& link) {
+  if (stopping_) return part(link, wire::DisconnectReason::kShutdown, kStopNote);
   auto session = std::make_unique<LiveSession>();
   session->peer = std::visit([](auto& side) { return side.peer(); }, link.greeting->state);
   if (session->peer.node_id == setup_.self.key->node_id()) {
@@ -354,6 +358,12 @@ void Switchboard::dial(DialTarget target, base::MonoNs timeout, host::ConnectedF
     out.node_id = existing->session->info->record.node_id;
     return done(std::move(out));
   }
+  if (const auto ban = target.node_id ? bans_.check(*target.node_id, setup_.clock->unix_s()) : std::nullopt) {
+    host::Connected out;
+    out.fault = base::Fault::kDenied;
+    out.error = target.key + ": banned (" + *ban + ")";
+    return done(std::move(out));
+  }
   dialler_.dial(std::move(target), timeout, std::move(done));
 }
 
@@ -369,15 +379,36 @@ base::Result<void> Switchboard::open_attempt(const DialTarget& target, const ses
   return {};
 }
 
-void Switchboard::abandon_attempt(DialTicket ticket) {
-  for (auto& [raw, link] : links_) {
-    if (link->ticket.dial != ticket.dial || link->ticket.attempt != ticket.attempt) continue;
-    link->ticket = {};
-    link->phase = Phase::kFarewell;
-    link->farewell = std::make_unique<Farewell>();
-    link->connection->close(static_cast<std::uint64_t>(wire::DisconnectReason::kShutdown), "another address answered");
-    return;
+namespace {
+
+std::string_view note_of(Abandon why) {
+  switch (why) {
+    case Abandon::kLost:
+      return "another address answered";
+    case Abandon::kTimeout:
+      return "no answer in time";
+    case Abandon::kStopping:
+      return kStopNote;
   }
+  return "";
+}
+
+}  // namespace
+
+wire::DialFailure Switchboard::abandon_attempt(DialTicket ticket, Abandon why) {
+  const auto found = std::ranges::find_if(links_, [&](const auto& entry) {
+    return entry.second->ticket.dial == ticket.dial && entry.second->ticket.attempt == ticket.attempt;
+  });
+  if (found == links_.end()) return wire::DialFailure::kUnreachable;
+  Link& link = *found->second;
+  link.ticket = {};
+  const bool greeting = link.phase == Phase::kGreeting;
+  if (greeting && why == Abandon::kTimeout) {
+    apply(link, std::get<session::DiallerHandshake>(link.greeting->state).on_given_up());
+  } else {
+    await_and_close(link, -1, static_cast<std::uint64_t>(wire::DisconnectReason::kShutdown), note_of(why));
+  }
+  return greeting ? wire::DialFailure::kExpired : wire::DialFailure::kUnreachable;
 }
 
 void Switchboard::attempt_failed(Link& link, wire::DialFailure failure, const std::string& reason) {

@@ -32,6 +32,9 @@ namespace atlas::node {
 inline constexpr std::size_t kCheckedHere = 16'384;  // bytes
 // For the last message's acknowledgement.
 inline constexpr base::MonoNs kFarewellWait = base::limits::session_closing_wait * base::kMillisecond;
+// For all goodbyes together, when the node stops.
+inline constexpr base::MonoNs kStopWait = 2 * base::kSecond;
+inline constexpr std::string_view kStopNote = "the node is shutting down";
 inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
 inline constexpr base::MonoNs kBudgetSweep = 60 * base::kSecond;  // between two looks for those that can go
 
@@ -68,8 +71,8 @@ class Switchboard final : public quic::ConnectionEvents {
   void dial(DialTarget target, base::MonoNs timeout, host::ConnectedFn done);
   void ban(const std::string& node_id, std::int64_t until, const std::string& reason);
 
-  // Says goodbye to everybody; `done` runs when the last connection is closed, at the latest after kFarewellWait and
-  // the closing of the stragglers.
+  // Says goodbye to everybody; `done` runs when the last connection is closed, at the latest after kStopWait. From now
+  // on no connection becomes a session.
   void stop(std::function<void()> done);
 
   // --- quic::ConnectionEvents ---
@@ -85,6 +88,13 @@ class Switchboard final : public quic::ConnectionEvents {
 
  private:
   friend struct Link;
+  // After it a stop waits for nobody.
+  struct StopDeadline final : net::TimerHeap::Entry {
+    explicit StopDeadline(Switchboard& owner) : owner(owner) {}
+    ~StopDeadline() override { owner.deadlines_.clear(*this); }
+    void on_expire(base::MonoNs) override { owner.close_stragglers(); }
+    Switchboard& owner;
+  };
   struct PendingReply {
     Link* link;
     quic::StreamId stream;
@@ -108,7 +118,7 @@ class Switchboard final : public quic::ConnectionEvents {
   void remember(Link& link);
   void keep_budget(LiveSession& session);
   base::Result<void> open_attempt(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
-  void abandon_attempt(DialTicket ticket);
+  wire::DialFailure abandon_attempt(DialTicket ticket, Abandon why);
   void attempt_failed(Link& link, wire::DialFailure failure, const std::string& reason);
 
   // exchanges.cc
@@ -131,7 +141,9 @@ class Switchboard final : public quic::ConnectionEvents {
   // farewell.cc
   void part(Link& link, wire::DisconnectReason reason, std::string_view note);
   void await_and_close(Link& link, quic::StreamId awaited, std::uint64_t code, std::string_view note);
+  void close_stragglers();
   void finish_stop_when_empty();
+  void finish_stop();
 
   Link* link_of(quic::Connection& connection) { return static_cast<Link*>(connection.user); }
   Link* link_of(host::PeerHandle peer);
@@ -154,7 +166,9 @@ class Switchboard final : public quic::ConnectionEvents {
   session::Budgets budgets_;  // of peers that have gone
   base::MonoNs next_budget_sweep_ = 0;
   base::Bytes scratch_;  // one envelope being written
-  std::function<void()> stopped_;
+  bool stopping_ = false;
+  std::function<void()> stopped_;  // until the stop is over
+  StopDeadline stop_deadline_{*this};
 };
 
 }  // namespace atlas::node

@@ -106,6 +106,10 @@ void DialPlan::failed(std::size_t index, wire::DialFailure why, base::MonoNs now
   next_start_ = std::min(next_start_, now);
 }
 
+void DialPlan::gave_up(std::size_t index, wire::DialFailure why) {
+  if (index < attempts_.size() && attempts_[index].state == State::kFailed) attempts_[index].failure = why;
+}
+
 void DialPlan::succeeded(std::size_t index) {
   if (index >= attempts_.size() || attempts_[index].state != State::kDialling || winner()) return;
   attempts_[index].state = State::kWon;

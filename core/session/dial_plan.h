@@ -48,6 +48,8 @@ class DialPlan {
   base::MonoNs deadline() const;  // kNever when nothing waits for time
 
   void failed(std::size_t index, wire::DialFailure why, base::MonoNs now);
+  // What the attempt of a candidate whose time ran out had come to; without it, kUnreachable.
+  void gave_up(std::size_t index, wire::DialFailure why);
   // The first success wins; the others are given up by the next poll, a second one that succeeds meanwhile too.
   void succeeded(std::size_t index);
   bool over() const;  // won, or every candidate failed

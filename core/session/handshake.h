@@ -67,10 +67,12 @@ struct Step {
   std::string reason;  // for log and last_failure; names the rule; escaped where a peer wrote it
 };
 
+// Bans and policy, asked about a proved identity only: a reason refuses.
+using RefuseFn = std::function<std::optional<std::string>(const PeerIdentity&)>;
+
 struct ListenerPolicy {
   std::uint64_t max_clock_drift_s = 300;
-  // Called when the signature has been checked: a reason refuses (VerifyAck `rejected` with it): bans and policy.
-  std::function<std::optional<std::string>(const PeerIdentity&)> refuse;
+  RefuseFn refuse;  // when the signature has been checked: VerifyAck `rejected` with the reason
 };
 
 // The side that was dialled. Waits for Hello.
@@ -105,7 +107,9 @@ class ListenerHandshake {
 // The side that dials. begin() gives Hello.
 class DiallerHandshake {
  public:
-  DiallerHandshake(const Self& self, const identity::PublicKey& tls_key, base::MonoNs started);
+  // `refuse` is asked when HelloAck has been checked, and again at VerifyAck `ok`; a refusal sends nothing and closes
+  // with 2.
+  DiallerHandshake(const Self& self, const identity::PublicKey& tls_key, base::MonoNs started, RefuseFn refuse = {});
   Step begin(std::int64_t unix_now);
   // kDone comes with VerifyAck ok. HelloAck already means that the listener accepted our certificate.
   Step on_message(std::uint8_t type, base::ByteView payload);
@@ -113,6 +117,8 @@ class DiallerHandshake {
   // The listener finished its side: fine after VerifyAck, a fault before (1002).
   Step on_finish();
   Step on_timeout();
+  // The dial gives this candidate less time than a handshake has (section 11); 1003 too.
+  Step on_given_up();
   base::MonoNs deadline() const;  // kNever once it is over
   bool done() const;
   const PeerIdentity& peer() const;

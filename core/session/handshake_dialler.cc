@@ -13,19 +13,31 @@ struct DiallerHandshake::Impl {
   const Self self;
   const identity::PublicKey tls_key;
   const base::MonoNs deadline;
+  const RefuseFn refuse;
   Awaits awaits = Awaits::kHelloAck;
   PeerIdentity peer;
   Ending ending;
 
+  std::optional<Step> refused_here();
   Step on_hello_ack(base::ByteView payload);
   Step on_verify_ack(base::ByteView payload);
   Step on_error(base::ByteView payload);
 };
 
+std::optional<Step> DiallerHandshake::Impl::refused_here() {
+  auto reason = refuse ? refuse(peer) : std::nullopt;
+  if (!reason) return std::nullopt;
+  if (reason->size() > kMaxReasonBytes) reason->resize(kMaxReasonBytes);
+  return ending.reject(Step{}, *reason);
+}
+
 Step DiallerHandshake::Impl::on_hello_ack(base::ByteView payload) {
   // Decoding holds the challenge to 32 bytes: nothing else that this key signs can pass for one.
   const auto ack = wire::decode_hello_ack(payload);
-  if (!ack) return ending.fail(wire::Code::kRejected, "malformed HelloAck");
+  if (!ack) {
+    const Refusal refusal = refuse_undecodable(payload, "malformed HelloAck");
+    return ending.fail(refusal.code, refusal.rule);
+  }
   if (const auto refusal = check_identity(ack->protocol_v, ack->node_id, ack->public_key, tls_key)) {
     return ending.fail(refusal->code, refusal->rule);
   }
@@ -33,6 +45,8 @@ Step DiallerHandshake::Impl::on_hello_ack(base::ByteView payload) {
   if (const auto seen = ack->observed ? net::SocketAddress::parse(*ack->observed) : std::nullopt) {
     peer.observed = seen->text();
   }
+  // TLS has proved the key: a node that is not wanted here is not given our signature.
+  if (auto refused = refused_here()) return std::move(*refused);
   const identity::Signature signature = self.key->sign(ack->challenge);
   wire::Verify verify;
   verify.signature.assign(signature.begin(), signature.end());
@@ -49,6 +63,8 @@ Step DiallerHandshake::Impl::on_verify_ack(base::ByteView payload) {
   const auto ack = wire::decode_verify_ack(payload);
   if (!ack) return ending.fail(wire::Code::kRejected, "malformed VerifyAck");
   if (!ack->ok) return ending.failed_by_peer(kCloseRejected, wire::Code{}, ack->reason.value_or("no reason given"));
+  // A ban may have come since HelloAck.
+  if (auto refused = refused_here()) return std::move(*refused);
   return ending.succeed(Step{});
 }
 
@@ -58,10 +74,12 @@ Step DiallerHandshake::Impl::on_error(base::ByteView payload) {
   return ending.failed_by_peer(kCloseProtocolError, static_cast<wire::Code>(error->code), error->message);
 }
 
-DiallerHandshake::DiallerHandshake(const Self& self, const identity::PublicKey& tls_key, base::MonoNs started)
+DiallerHandshake::DiallerHandshake(const Self& self, const identity::PublicKey& tls_key, base::MonoNs started,
+                                   RefuseFn refuse)
     : impl_(new Impl{.self = self,
                      .tls_key = tls_key,
                      .deadline = base::after(started, kHandshakeTimeout),
+                     .refuse = std::move(refuse),
                      .peer = {},
                      .ending = {}}) {}
 
@@ -103,6 +121,11 @@ Step DiallerHandshake::on_finish() {
 Step DiallerHandshake::on_timeout() {
   if (impl_->ending.over()) return impl_->ending.again();
   return impl_->ending.fail(wire::Code::kHandshakeTimeout, "handshake not finished in 10 s");
+}
+
+Step DiallerHandshake::on_given_up() {
+  if (impl_->ending.over()) return impl_->ending.again();
+  return impl_->ending.fail(wire::Code::kHandshakeTimeout, "handshake not finished in the time of its dial");
 }
 
 base::MonoNs DiallerHandshake::deadline() const {

@@ -41,7 +41,10 @@ wire::HelloAck ListenerHandshake::Impl::hello_ack() const {
 
 Step ListenerHandshake::Impl::on_hello(base::ByteView payload, std::int64_t unix_now) {
   const auto hello = wire::decode_hello(payload);
-  if (!hello) return ending.fail(wire::Code::kRejected, "malformed Hello");
+  if (!hello) {
+    const Refusal refusal = refuse_undecodable(payload, "malformed Hello");
+    return ending.fail(refusal.code, refusal.rule);
+  }
   if (const auto refusal = check_identity(hello->protocol_v, hello->node_id, hello->public_key, tls_key)) {
     return ending.fail(refusal->code, refusal->rule);
   }

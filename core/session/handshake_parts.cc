@@ -8,6 +8,8 @@
 namespace atlas::session {
 namespace {
 
+constexpr Refusal kOtherVersion{wire::Code::kProtocolVersion, "protocol version is not 1"};
+
 std::optional<std::string> within(const std::optional<std::string>& text, std::size_t most) {
   return text && text->size() <= most ? text : std::nullopt;
 }
@@ -37,7 +39,7 @@ std::string_view framing_rule(wire::Code code) {
 
 std::optional<Refusal> check_identity(std::uint32_t protocol_v, std::string_view node_id, base::ByteView public_key,
                                       const identity::PublicKey& tls_key) {
-  if (protocol_v != wire::kProtocolVersion) return Refusal{wire::Code::kProtocolVersion, "protocol version is not 1"};
+  if (protocol_v != wire::kProtocolVersion) return kOtherVersion;
   identity::PublicKey key;
   if (public_key.size() != key.size()) return Refusal{wire::Code::kInvalidIdentity, "public key is not 32 bytes"};
   std::ranges::copy(public_key, key.begin());
@@ -48,6 +50,10 @@ std::optional<Refusal> check_identity(std::uint32_t protocol_v, std::string_view
     return Refusal{wire::Code::kInvalidIdentity, "public key is not the key of the TLS certificate"};
   }
   return std::nullopt;
+}
+
+Refusal refuse_undecodable(base::ByteView payload, std::string_view malformed) {
+  return wire::of_other_version(payload) ? kOtherVersion : Refusal{wire::Code::kRejected, malformed};
 }
 
 std::optional<std::string> operator_username(base::ByteView operator_map) {

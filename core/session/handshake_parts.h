@@ -20,6 +20,10 @@ struct Refusal {
 std::optional<Refusal> check_identity(std::uint32_t protocol_v, std::string_view node_id, base::ByteView public_key,
                                       const identity::PublicKey& tls_key);
 
+// Why a Hello or HelloAck that does not decode is refused: for its version (1001), which is the first check, or for
+// being malformed (2003), with this text.
+Refusal refuse_undecodable(base::ByteView payload, std::string_view malformed);
+
 // What a checked Hello or HelloAck says of its sender.
 template <class Message>
 PeerIdentity identity_from(const Message& message, const identity::PublicKey& tls_key);
@@ -45,7 +49,8 @@ class Ending {
   Step fault(wire::Code code);
   // The peer sent Error or VerifyAck `rejected`: nothing to send.
   Step failed_by_peer(std::uint64_t close_code, wire::Code code, std::string_view text);
-  // VerifyAck `rejected` was put into `step` by the caller.
+  // Bans and policy; close code 2. A listener has put VerifyAck `rejected` into `step`, a dialler leaves without a
+  // word.
   Step reject(Step step, std::string_view reason);
 
  private:

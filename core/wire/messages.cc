@@ -233,6 +233,12 @@ std::optional<HelloAck> decode_hello_ack(ByteView payload) {
   return when_good(fields, std::move(out));
 }
 
+bool of_other_version(ByteView payload) {
+  if (!structure_ok(payload)) return false;
+  const View version = MapView::of(payload).find("protocol_v");
+  return version.kind() == msgpack::Kind::kInteger && version.u64() != kProtocolVersion;
+}
+
 std::optional<Verify> decode_verify(ByteView payload) {
   Fields fields(payload);
   Verify out;

@@ -99,6 +99,9 @@ base::Bytes encode(const Disconnect&);
 // From a payload, without its header.
 std::optional<Hello> decode_hello(base::ByteView payload);
 std::optional<HelloAck> decode_hello_ack(base::ByteView payload);
+// Whether a Hello or HelloAck, decodable or not, is of another protocol version: its structure holds and protocol_v is
+// an integer other than 1. The rest of such a message may be of any build.
+bool of_other_version(base::ByteView payload);
 std::optional<Verify> decode_verify(base::ByteView payload);
 std::optional<VerifyAck> decode_verify_ack(base::ByteView payload);
 std::optional<ErrorMessage> decode_error(base::ByteView payload);

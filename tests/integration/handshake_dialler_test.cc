@@ -57,7 +57,6 @@ class DiallerRefusals : public NodeTest {
   net::SocketAddress trap_;
   quic::StreamId early_ = -1;
 
- private:
   void piece(RawLine& line, quic::StreamId stream) {
     const auto envelopes = line.streams[stream].envelopes();
     if (stream != 0 || envelopes.empty() || envelopes.size() == answered_) return;
@@ -66,6 +65,7 @@ class DiallerRefusals : public NodeTest {
     if (answer) peer().say_more(line, 0, *answer, envelopes.size() == 1 ? finish_after_hello_ : finish_after_verify_);
   }
 
+ private:
   std::optional<base::Bytes> to_hello_, to_verify_;
   bool finish_after_hello_ = false, finish_after_verify_ = true;
   std::size_t answered_ = 0;
@@ -159,6 +159,21 @@ TEST_F(DiallerRefusals, ErrorEndsTheDialWithItsText) {
   EXPECT_EQ(peer().accepted(0).streams[0].envelopes().size(), 1u) << "an Error is not answered";
 }
 
+// As for bytes that come later: the stream is stopped, and the session goes on.
+TEST_F(DiallerRefusals, BytesBehindVerifyAckStopTheStream) {
+  answer_hello(wire::encode(right_ack()));
+  base::Bytes verdict = wire::encode(wire::VerifyAck{true, {}});
+  verdict.push_back(0);
+  answer_verify(verdict, false);
+  const auto outcome = connect();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  world().run_for(base::kSecond);
+  RawLine& line = peer().accepted(0);
+  EXPECT_TRUE(line.streams[0].closed);
+  EXPECT_FALSE(line.closed);
+  EXPECT_EQ(peer().ask(line, kPing, ping_payload()).envelopes().at(0).type, kPong);
+}
+
 // Datagrams change places on the way: a request of the new peer may come before its VerifyAck. It is kept, not refused.
 TEST_F(DiallerRefusals, RequestThatOvertookVerifyAckIsAnsweredAfterIt) {
   answer_hello(wire::encode(right_ack()));
@@ -242,7 +257,65 @@ TEST_F(DiallerRefusals, SilentListenerEndsTheDialAfterItsFiveSeconds) {
   EXPECT_NE(outcome.exit_code, 0);
   EXPECT_GE(world().now() - began, 5 * base::kSecond);
   EXPECT_LE(world().now() - began, 6 * base::kSecond);
-  EXPECT_TRUE(peer().wait_closed(peer().accepted(0)));
+  EXPECT_NE(outcome.error.find("expired"), std::string::npos) << outcome.error;
+  RawLine& line = peer().accepted(0);
+  ASSERT_TRUE(peer().wait_closed(line));
+  const auto envelopes = line.streams[0].envelopes();
+  ASSERT_EQ(envelopes.size(), 2u);
+  ASSERT_EQ(envelopes[1].type, wire::kError);
+  EXPECT_EQ(wire::decode_error(envelopes[1].payload)->code, 1003u);
+  EXPECT_TRUE(line.streams[0].fin);
+  EXPECT_TRUE(line.closed_by_peer_with(3)) << line.closed->code << " " << line.closed->reason;
+  EXPECT_EQ(counter("handshakes_timed_out"), 1u);
+}
+
+TEST_F(DiallerRefusals, ListenerSilentAfterVerifyIsClosedWith3WithoutAnError) {
+  answer_hello(wire::encode(right_ack()));
+  const auto outcome = connect();
+  EXPECT_NE(outcome.error.find("expired"), std::string::npos) << outcome.error;
+  RawLine& line = peer().accepted(0);
+  ASSERT_TRUE(peer().wait_closed(line));
+  EXPECT_EQ(line.streams[0].envelopes().size(), 2u) << "its side of the stream ended with Verify";
+  EXPECT_TRUE(line.closed_by_peer_with(3)) << line.closed->code << " " << line.closed->reason;
+}
+
+TEST_F(DiallerRefusals, AddressWithoutAnyAnswerIsUnreachable) {
+  const auto outcome = node_.run(world(), "connect", {{"target", raw_machine_.at(4434).text()}});
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_NE(outcome.error.find("unreachable"), std::string::npos) << outcome.error;
+}
+
+// Section 10: a ban refuses at the handshake, whoever dialled.
+TEST_F(DiallerRefusals, BannedListenerGetsNoSignatureAndCloseCode2) {
+  peer().on_piece = nullptr;
+  RawLine& offender = peer().session(address());
+  for (int round = 0; round < 3 && !offender.closed; ++round) {
+    for (int i = 0; i < 6; ++i) peer().say(offender, kPing, ping_payload(i));
+    world().run_for(1100 * base::kMillisecond);
+  }
+  ASSERT_EQ(counter("bans"), 1u);
+  ASSERT_TRUE(peer().wait_closed(offender));
+
+  answer_hello(wire::encode(right_ack()));
+  answer_verify(wire::encode(wire::VerifyAck{true, {}}));
+  peer().on_piece = [this](RawLine& line, quic::StreamId stream) { piece(line, stream); };
+  const auto by_address = connect();
+  EXPECT_NE(by_address.exit_code, 0);
+  EXPECT_NE(by_address.error.find("rejected"), std::string::npos) << by_address.error;
+  EXPECT_NE(by_address.error.find("over the limit"), std::string::npos) << by_address.error;
+  ASSERT_EQ(peer().accepted_count(), 1u);
+  RawLine& line = peer().accepted(0);
+  ASSERT_TRUE(peer().wait_closed(line));
+  EXPECT_EQ(line.streams[0].envelopes().size(), 1u) << "Hello and nothing more";
+  EXPECT_TRUE(line.closed_by_peer_with(2)) << line.closed->code << " " << line.closed->reason;
+  EXPECT_EQ(sessions(), 0u);
+  EXPECT_EQ(counter("handshakes_rejected"), 1u);
+
+  const std::uint64_t dials = counter("dials");
+  const auto by_id = node_.run(world(), "connect", {{"target", peer().node_id()}});
+  EXPECT_NE(by_id.exit_code, 0);
+  EXPECT_NE(by_id.error.find("over the limit"), std::string::npos) << by_id.error;
+  EXPECT_EQ(counter("dials"), dials) << "not even tried";
 }
 
 }  // namespace

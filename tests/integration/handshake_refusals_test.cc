@@ -79,6 +79,18 @@ TEST_F(HandshakeRefusals, ProtocolVersionIs1001) {
   EXPECT_EQ(counter("handshakes_failed"), 1u);
 }
 
+// The version is the first check: a Hello of another one may look otherwise too.
+TEST_F(HandshakeRefusals, ProtocolVersionIs1001WhateverElseIsOff) {
+  start();
+  wire::Hello hello = peer().hello();
+  hello.protocol_v = 2;
+  hello.name = std::string(65, 'n');
+  expect_hello_refused(hello, Code::kProtocolVersion);
+  msgpack::Writer alone;
+  alone.map(1).text("protocol_v").integer(2);
+  expect_first_bytes_refused(wire::seal(wire::kHello, alone.bytes()), false, Code::kProtocolVersion);
+}
+
 TEST_F(HandshakeRefusals, NodeIdThatIsNotTheHashOfTheKeyIs1004) {
   start();
   wire::Hello hello = peer().hello();
@@ -237,6 +249,42 @@ TEST_F(HandshakeRefusals, SecondStreamBeforeVerifyAckIs2001OnThatStream) {
   expect_refused(line, second, Code::kNotVerified);
   EXPECT_EQ(line.streams[line.greeting].envelopes().size(), 1u) << "the handshake's own stream gets nothing more";
   EXPECT_EQ(counter("early_streams_refused"), 1u);
+}
+
+TEST_F(HandshakeRefusals, HelloOnAnotherStreamThanTheFirstIs2001OnThatStream) {
+  start();
+  RawLine& line = peer().dial(address());
+  ASSERT_TRUE(peer().wait_connected(line));
+  const auto first = line.connection->open_stream();
+  ASSERT_TRUE(first);
+  ASSERT_EQ(*first, 0);
+  const quic::StreamId second = peer().say(line, wire::encode(peer().hello()), false);
+  ASSERT_EQ(second, 4);
+  expect_refused(line, second, Code::kNotVerified);
+  EXPECT_EQ(line.streams[second].envelopes().size(), 1u) << "no HelloAck";
+  EXPECT_EQ(counter("early_streams_refused"), 1u);
+}
+
+// In the piece that ends the handshake or in one of its own: what follows Verify breaks the same rule.
+TEST_F(HandshakeRefusals, BytesBehindVerifyResetTheStreamWith2003) {
+  for (const bool same_piece : {true, false}) {
+    SCOPED_TRACE(same_piece);
+    if (node_.is_up()) node_.kill();
+    start();
+    RawLine& line = peer().dial(address());
+    const auto answer = peer().send_hello(line, peer().hello());
+    ASSERT_TRUE(answer);
+    base::Bytes verify = wire::encode(kit::RawPeer::verify(*wire::decode_hello_ack(answer->payload), peer().key()));
+    const base::Bytes behind = wire::seal(kPing, ping_payload());
+    if (same_piece) verify.insert(verify.end(), behind.begin(), behind.end());
+    peer().say_more(line, line.greeting, verify, false);
+    ASSERT_TRUE(peer().wait([&] { return sessions() == 1; }));
+    if (!same_piece) peer().say_more(line, line.greeting, behind, false);
+    world().run_for(base::kSecond);
+    EXPECT_EQ(line.streams[line.greeting].reset, 2003u);
+    EXPECT_FALSE(line.closed);
+    EXPECT_EQ(peer().ask(line, kPing, ping_payload()).envelopes().at(0).type, kPong) << "the session goes on";
+  }
 }
 
 TEST_F(HandshakeRefusals, AnythingElseFirstIs2001) {

@@ -21,7 +21,12 @@ class DiallerTest : public testing::Test {
                    if (refuse_open) return base::fail(base::Fault::kUnreachable, "no route");
                    return {};
                  },
-                 .abandon = [this](DialTicket ticket) { abandoned.push_back(ticket.attempt); },
+                 .abandon =
+                     [this](DialTicket ticket, Abandon why) {
+                       abandoned.push_back(ticket.attempt);
+                       causes.push_back(why);
+                       return had_come_to;
+                     },
                  .mark_failure = [this](const std::string& id, wire::DialFailure failure) { marked[id] = failure; }}) {}
 
   DialTarget target(std::initializer_list<const char*> addresses, std::optional<std::string> node_id = {}) {
@@ -43,6 +48,8 @@ class DiallerTest : public testing::Test {
   bool refuse_open = false;
   std::vector<std::pair<std::string, DialTicket>> opened;
   std::vector<std::size_t> abandoned;
+  std::vector<Abandon> causes;
+  wire::DialFailure had_come_to = wire::DialFailure::kUnreachable;
   std::map<std::string, wire::DialFailure> marked;
   std::vector<host::Connected> results;
   Dialler dialler;
@@ -66,6 +73,7 @@ TEST_F(DiallerTest, FirstHandshakeWinsAndTheOtherIsGivenUp) {
   EXPECT_TRUE(results[0].ok);
   EXPECT_EQ(results[0].peer, 77u);
   EXPECT_EQ(abandoned, std::vector<std::size_t>{0});
+  EXPECT_EQ(causes, std::vector<Abandon>{Abandon::kLost});
   EXPECT_EQ(dialler.size(), 0u);
   dialler.on_failed(opened[0].second, wire::DialFailure::kReset, "late");  // means nothing any more
   EXPECT_EQ(results.size(), 1u);
@@ -103,6 +111,17 @@ TEST_F(DiallerTest, CandidateHasFiveSeconds) {
   EXPECT_EQ(abandoned, std::vector<std::size_t>{0});
 }
 
+TEST_F(DiallerTest, CandidateThatConnectedAndWasSilentIsMarkedExpired) {
+  const std::string id = "atlas_" + std::string(64, 'a');
+  dialler.dial(target({"192.0.2.1:1"}, id), 30 * base::kSecond, note());
+  had_come_to = wire::DialFailure::kExpired;
+  loop.advance(5 * base::kSecond);
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(causes, std::vector<Abandon>{Abandon::kTimeout});
+  EXPECT_EQ(marked[id], wire::DialFailure::kExpired);
+  EXPECT_NE(results[0].error.find("expired"), std::string::npos) << results[0].error;
+}
+
 TEST_F(DiallerTest, WaiterWithLessTimeIsAnsweredAlone) {
   dialler.dial(target({"192.0.2.1:1"}), base::kSecond, note());
   dialler.dial(target({"192.0.2.1:1"}), 30 * base::kSecond, note());
@@ -119,6 +138,7 @@ TEST_F(DiallerTest, LastWaiterLeavingEndsTheDial) {
   loop.advance(base::kSecond);
   EXPECT_EQ(dialler.size(), 0u);
   EXPECT_EQ(abandoned, std::vector<std::size_t>{0});
+  EXPECT_EQ(causes, std::vector<Abandon>{Abandon::kTimeout});
 }
 
 TEST_F(DiallerTest, SocketThatCannotOpenIsAFailure) {
@@ -160,6 +180,7 @@ TEST_F(DiallerTest, StopAnswersEverybody) {
   dialler.stop();
   ASSERT_EQ(results.size(), 1u);
   EXPECT_EQ(results[0].fault, base::Fault::kStopping);
+  EXPECT_EQ(causes, std::vector<Abandon>{Abandon::kStopping});
   dialler.dial(target({"192.0.2.1:1"}), 30 * base::kSecond, note());
   EXPECT_EQ(results.size(), 2u);
 }

@@ -150,6 +150,17 @@ TEST(DialPlan, RefusalSaysMoreThanSilence) {
   EXPECT_EQ(plan.failure(), wire::DialFailure::kRejected);
 }
 
+TEST(DialPlan, CandidateOutOfTimeIsWhatItHadComeTo) {
+  DialPlan plan(numbered(1), {}, kStart);
+  plan.poll(kStart);
+  plan.gave_up(0, wire::DialFailure::kExpired);  // it is still dialling
+  EXPECT_EQ(shown(plan.poll(kStart + 5 * kSecond)), "g0");
+  EXPECT_EQ(plan.failure(), wire::DialFailure::kUnreachable);
+  plan.gave_up(0, wire::DialFailure::kExpired);
+  plan.gave_up(7, wire::DialFailure::kRejected);
+  EXPECT_EQ(plan.failure(), wire::DialFailure::kExpired);
+}
+
 TEST(DialPlan, EventsOfCandidatesThatAreOverChangeNothing) {
   DialPlan plan(numbered(2), {}, kStart);
   plan.succeeded(1);  // was never started

@@ -191,6 +191,33 @@ TEST_F(HandshakeTest, OtherProtocolVersionIs1001) {
   }
 }
 
+// A message of another version need not look like ours: its version is read first.
+TEST_F(HandshakeTest, OtherProtocolVersionIs1001WhateverElseIsOff) {
+  const auto spoil = [](auto& message) {
+    message.protocol_v = 2;
+    message.name = std::string(65, 'n');
+  };
+  expect_error(answer_to_hello(spoil, a.pub()), Code::kProtocolVersion, "version");
+  wire::HelloAck ack = *wire::decode_hello_ack(greeted().second.payload);
+  spoil(ack);
+  auto near = dialler(b.pub());
+  near.begin(kUnix);
+  expect_error(feed(near, opened(wire::encode(ack))), Code::kProtocolVersion, "version");
+
+  const auto answer = [&](auto write) {
+    msgpack::Writer map;
+    map.map(1).text("protocol_v");
+    write(map);
+    auto far = listener(a.pub());
+    return far.on_message(wire::kHello, map.take(), kStart, kUnix);
+  };
+  expect_error(answer([](auto& map) { map.integer(2); }), Code::kProtocolVersion, "version");
+  expect_error(answer([](auto& map) { map.integer(-1); }), Code::kProtocolVersion, "version");
+  expect_error(answer([](auto& map) { map.integer(std::uint64_t{1} << 40); }), Code::kProtocolVersion, "version");
+  expect_error(answer([](auto& map) { map.integer(1); }), Code::kRejected, "malformed");
+  expect_error(answer([](auto& map) { map.text("2"); }), Code::kRejected, "malformed");
+}
+
 TEST_F(HandshakeTest, NodeIdThatIsNotTheHashOfTheKeyIs1004) {
   expect_error(answer_to_hello([&](wire::Hello& hello) { hello.node_id = m.key.node_id(); }, a.pub()),
                Code::kInvalidIdentity, "hash");
@@ -557,6 +584,59 @@ TEST_F(DiallerChecks, RejectedCarriesItsReasonAndCode2) {
   EXPECT_EQ(step.code, Code{});
   EXPECT_EQ(step.reason, "banned until\\x1b[31m");
   EXPECT_FALSE(machine.done());
+}
+
+TEST_F(DiallerChecks, PolicyRefusesAListenerBeforeAnythingIsSigned) {
+  std::vector<std::string> asked;
+  const auto refuse = [&](const PeerIdentity& peer) -> std::optional<std::string> {
+    asked.push_back(peer.node_id);
+    return "banned: " + std::string(9000, 'x');
+  };
+  const Message ack = greeted().second;
+  DiallerHandshake unproved(a.self, m.pub(), kStart, refuse);
+  unproved.begin(kUnix);
+  expect_error(feed(unproved, ack), Code::kInvalidIdentity, "TLS");
+  EXPECT_TRUE(asked.empty()) << "only a proved identity is worth a question";
+
+  DiallerHandshake machine(a.self, b.pub(), kStart, refuse);
+  machine.begin(kUnix);
+  const Step step = feed(machine, ack);
+  EXPECT_EQ(asked, std::vector<std::string>{b.key.node_id()});
+  EXPECT_EQ(step.outcome, Step::Outcome::kFailed);
+  EXPECT_EQ(step.close_code, 2u);
+  EXPECT_EQ(step.code, Code{});
+  EXPECT_TRUE(step.send.empty());
+  EXPECT_TRUE(step.reason.starts_with("banned: "));
+  EXPECT_EQ(step.reason.size(), kMaxReasonBytes);
+  EXPECT_FALSE(machine.done());
+}
+
+TEST_F(DiallerChecks, BanThatComesBeforeVerifyAckStillRefuses) {
+  bool banned = false;
+  DiallerHandshake machine(a.self, b.pub(), kStart, [&](const PeerIdentity&) {
+    return banned ? std::optional<std::string>("banned") : std::nullopt;
+  });
+  machine.begin(kUnix);
+  EXPECT_EQ(feed(machine, greeted().second).outcome, Step::Outcome::kContinue);
+  banned = true;
+  const Step step = feed(machine, opened(wire::encode(wire::VerifyAck{true, std::nullopt})));
+  EXPECT_EQ(step.outcome, Step::Outcome::kFailed);
+  EXPECT_EQ(step.close_code, 2u);
+  EXPECT_EQ(step.reason, "banned");
+  EXPECT_FALSE(machine.done());
+}
+
+TEST_F(DiallerChecks, GivenUpByItsDialIs1003WhileItsSideIsOpen) {
+  auto waiting = dialler(b.pub());
+  waiting.begin(kUnix);
+  expect_error(waiting.on_given_up(), Code::kHandshakeTimeout, "dial");
+  auto verified = dialler(b.pub());
+  verified.begin(kUnix);
+  feed(verified, greeted().second);
+  const Step step = verified.on_given_up();
+  EXPECT_EQ(step.outcome, Step::Outcome::kFailed);
+  EXPECT_EQ(step.close_code, 3u);
+  EXPECT_TRUE(step.send.empty()) << "its side of the stream ended with Verify";
 }
 
 TEST_F(DiallerChecks, ListenerThatFinishesEarlyOrIsSilentFailsIt) {

@@ -76,6 +76,30 @@ TEST(Messages, RefusesALongSkill) {
   EXPECT_FALSE(decode_hello(payload_of(encode(hello))));
 }
 
+TEST(Messages, VersionIsReadOfWhatDoesNotDecode) {
+  Hello hello = sample_hello();
+  hello.name = std::string(kMaxNameBytes + 1, 'n');
+  EXPECT_FALSE(of_other_version(payload_of(encode(hello))));
+  hello.protocol_v = 2;
+  Bytes other = encode(hello);
+  EXPECT_TRUE(of_other_version(payload_of(other)));
+  other.push_back(0xc0);
+  EXPECT_FALSE(of_other_version(payload_of(other))) << "the structure comes first";
+  const auto alone = [](auto write) {
+    Writer map;
+    map.map(1).text("protocol_v");
+    write(map);
+    return of_other_version(map.bytes());
+  };
+  EXPECT_TRUE(alone([](Writer& map) { map.integer(0); }));
+  EXPECT_TRUE(alone([](Writer& map) { map.integer(-1); }));
+  EXPECT_TRUE(alone([](Writer& map) { map.integer(UINT64_MAX); }));
+  EXPECT_FALSE(alone([](Writer& map) { map.integer(1); }));
+  EXPECT_FALSE(alone([](Writer& map) { map.nil(); }));
+  EXPECT_FALSE(alone([](Writer& map) { map.text("2"); }));
+  EXPECT_FALSE(of_other_version(Bytes{0x80}));
+}
+
 // The limit counts bytes, not characters.
 TEST(Messages, NamesAreCountedInBytes) {
   Hello hello = sample_hello();
