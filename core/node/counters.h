@@ -23,6 +23,7 @@ struct NodeCounters {
   Counter requests, answers, requests_sent;
   Counter refused_per_second, refused_per_minute, refused_payload;
   Counter refused_no_owner, refused_structure, refused_busy, refused_framing;
+  Counter refused_unfinished, refused_unread;
   Counter exchanges_timed_out, violations, bans;
   Counter early_streams_refused;
   Counter dials, dials_failed;
@@ -46,6 +47,8 @@ struct NodeCounters {
     visit("refused_structure", refused_structure.get());
     visit("refused_busy", refused_busy.get());
     visit("refused_framing", refused_framing.get());
+    visit("refused_unfinished", refused_unfinished.get());
+    visit("refused_unread", refused_unread.get());
     visit("exchanges_timed_out", exchanges_timed_out.get());
     visit("violations", violations.get());
     visit("bans", bans.get());

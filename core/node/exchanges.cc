@@ -15,8 +15,14 @@ bool opened_by_us(const quic::Connection& connection, quic::StreamId stream) {
 }
 
 base::MonoNs deadline_of(const Exchange& exchange) {
-  return std::visit([](const auto& part) { return part->exchange.deadline(); }, exchange.part);
+  if (const auto* answering = std::get_if<std::unique_ptr<Answering>>(&exchange.part)) {
+    return (*answering)->sending ? (*answering)->deadline : (*answering)->exchange.deadline();
+  }
+  return std::get<std::unique_ptr<Asked>>(exchange.part)->exchange.deadline();
 }
+
+// What fits into one packet is not watched on its way.
+constexpr std::size_t kSmall = 1200;
 
 }  // namespace
 
@@ -33,6 +39,8 @@ void Switchboard::drop_exchange(Link& link, quic::StreamId stream) {
   if (found == nullptr) return;
   if (auto* answering = std::get_if<std::unique_ptr<Answering>>(&found->part)) {
     if ((*answering)->reply != 0) replies_.erase((*answering)->reply);
+    link.session->unfinished -= (*answering)->buffered;
+    link.session->unread -= (*answering)->size;
   } else {
     asked_by_tag_.erase(std::get<std::unique_ptr<Asked>>(found->part)->tag);
   }
@@ -41,6 +49,42 @@ void Switchboard::drop_exchange(Link& link, quic::StreamId stream) {
   all.pop_back();
   // An idle session keeps nothing for the exchanges that it once had.
   if (all.empty()) all.shrink_to_fit();
+}
+
+// The last of an answer is written. A large one is watched until the peer has acknowledged it (section 4: a stream that
+// carries nothing for the time-out is reset).
+void Switchboard::answer_written(Link& link, quic::StreamId stream) {
+  Exchange* exchange = find_exchange(link, stream);
+  if (exchange == nullptr) return;
+  Answering& answering = *std::get<std::unique_ptr<Answering>>(exchange->part);
+  answering.unread = link.connection->unacknowledged(stream);
+  if (answering.unread <= kSmall && !answering.refused) return drop_exchange(link, stream);
+  if (answering.reply != 0) replies_.erase(std::exchange(answering.reply, 0));
+  answering.exchange.let_go();
+  link.session->unfinished -= std::exchange(answering.buffered, 0);
+  answering.size = answering.unread;
+  link.session->unread += answering.size;
+  answering.sending = true;
+  answering.deadline = base::after(deadlines_.now(), setup_.exchange_timeout);
+  deadlines_.set_no_later(link, answering.deadline);
+}
+
+// At its deadline: whether the peer has acknowledged something since the last look, so that it gets as long again.
+bool Switchboard::still_moving(Link& link, Exchange& exchange, base::MonoNs now) {
+  const std::size_t unread = link.connection->unacknowledged(exchange.stream);
+  return std::visit(
+      [&](auto& part) {
+        if (unread >= part->unread) return false;
+        part->unread = unread;
+        if constexpr (std::is_same_v<std::decay_t<decltype(*part)>, Asked>) {
+          part->exchange.request_moved(now);
+          return part->exchange.deadline() > now;
+        } else {
+          part->deadline = base::after(now, setup_.exchange_timeout);
+          return part->sending;
+        }
+      },
+      exchange.part);
 }
 
 bool Switchboard::write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload,
@@ -88,6 +132,12 @@ void Switchboard::answering_data(Link& link, quic::StreamId stream, Answering& a
   const auto outcome = answering.exchange.on_data(data, fin, deadlines_.now());
   switch (outcome.what) {
     case What::kWait:
+      if (!within_budget(link, stream, answering)) {
+        counters_.refused_unfinished.add();
+        answering.refused = true;
+        answering.exchange.let_go();
+        refuse(link, stream, wire::Code::kInternal, "busy: too much of unfinished requests is held for you");
+      }
       return;
     case What::kRequest:
       return run_request(link, stream, outcome.type, outcome.payload);
@@ -99,6 +149,14 @@ void Switchboard::answering_data(Link& link, quic::StreamId stream, Answering& a
       counters_.refused_framing.add();
       return reset_exchange(link, stream, outcome.code);
   }
+}
+
+bool Switchboard::within_budget(Link& link, quic::StreamId, Answering& answering) {
+  if (answering.sending || answering.refused) return true;
+  const std::size_t buffered = answering.exchange.buffered();
+  link.session->unfinished += buffered - answering.buffered;
+  answering.buffered = buffered;
+  return link.session->unfinished <= kMaxUnfinished;
 }
 
 void Switchboard::asked_data(Link& link, quic::StreamId stream, Asked& asked, base::ByteView data, bool fin) {
@@ -149,12 +207,19 @@ void Switchboard::run_request(Link& link, quic::StreamId stream, std::uint8_t ty
   counters_.requests.add();
   saw_exchange(link);
   if (type == wire::kDisconnect) return peer_disconnects(link, stream, payload);
+  const bool known = host_->owns(type),
+             ours = (type >= wire::kHello && type <= wire::kVerifyAck) || type == wire::kError;
+  // Section 10: whatever the type, only unknown ones do not count.
+  if ((known || ours) && !admit(link, stream, payload.size())) return;
   if (type == wire::kError) return finish_without_answer(link, stream);  // an Error on a stream of its own asks nothing
-  if (!host_->owns(type)) {
+  if (!known) {
     counters_.refused_no_owner.add();
     return refuse(link, stream, wire::Code::kRejected, "no role here answers this message type");
   }
-  if (!admit(link, stream, payload.size())) return;
+  if (link.session->unread > kMaxUnread) {
+    counters_.refused_unread.add();
+    return refuse(link, stream, wire::Code::kInternal, "busy: you have not read the answers to earlier requests");
+  }
   const bool unchecked = payload.size() > kCheckedHere;
   if (!unchecked && !wire::structure_ok(payload)) {
     counters_.refused_structure.add();
@@ -211,7 +276,7 @@ void Switchboard::refuse(Link& link, quic::StreamId stream, wire::Code code, std
   auto* answering = std::get_if<std::unique_ptr<Answering>>(&exchange->part);
   if (answering == nullptr) return;
   (*answering)->exchange.answered(deadlines_.now(), true);
-  if (!(*answering)->refused) drop_exchange(link, stream);
+  answer_written(link, stream);
 }
 
 void Switchboard::finish_without_answer(Link& link, quic::StreamId stream) {
@@ -220,10 +285,14 @@ void Switchboard::finish_without_answer(Link& link, quic::StreamId stream) {
 }
 
 void Switchboard::peer_disconnects(Link& link, quic::StreamId stream, base::ByteView payload) {
-  // A goodbye is small; of one that is not, no more is read than that it is one.
+  // A goodbye is small; one that is not is not looked at.
   const auto message = payload.size() > kCheckedHere ? std::nullopt : wire::decode_disconnect(payload);
-  const auto reason = message && message->reason <= 5 ? static_cast<wire::DisconnectReason>(message->reason)
-                                                      : wire::DisconnectReason::kShutdown;
+  if (!message) {
+    counters_.refused_structure.add();
+    return refuse(link, stream, wire::Code::kRejected, "the Disconnect is malformed");
+  }
+  const auto reason =
+      message->reason <= 5 ? static_cast<wire::DisconnectReason>(message->reason) : wire::DisconnectReason::kShutdown;
   link.connection->write(stream, {}, true);
   session_down(link, reason);
   // The sender closes with its code; we do when it does not.
@@ -254,7 +323,7 @@ void Switchboard::sweep(Link& link, base::MonoNs now) {
   }
   for (const auto stream : due) {
     Exchange* exchange = find_exchange(link, stream);
-    if (exchange == nullptr) continue;
+    if (exchange == nullptr || still_moving(link, *exchange, now)) continue;
     counters_.exchanges_timed_out.add();
     if (auto* asked = std::get_if<std::unique_ptr<Asked>>(&exchange->part)) {
       (*asked)->exchange.on_timeout(now);
@@ -292,6 +361,7 @@ void Switchboard::request(host::PeerHandle to, std::uint8_t type, base::ByteView
   counters_.requests_sent.add();
   const base::MonoNs now = deadlines_.now();
   auto asked = std::make_unique<Asked>(Asked{tag, std::move(done), now, session::OutboundExchange(now, timeout)});
+  if (payload.size() > kSmall) asked->unread = link->connection->unacknowledged(*stream);
   deadlines_.set_no_later(*link, asked->exchange.deadline());
   link->session->exchanges.push_back({*stream, std::move(asked)});
   if (tag != 0) asked_by_tag_[tag] = {link, *stream};
@@ -313,8 +383,13 @@ void Switchboard::reply(host::ReplyHandle to, std::uint8_t type, base::ByteView 
   if (payload.size() > wire::kMaxPayload) {
     return refuse(*link, stream, wire::Code::kInternal, "the answer is larger than 4 MiB");
   }
+  const std::size_t unread = link->session->unread;
+  if (unread != 0 && unread + payload.size() > kMaxUnread) {
+    counters_.refused_unread.add();
+    return refuse(*link, stream, wire::Code::kInternal, "busy: you have not read the answers to earlier requests");
+  }
   write_envelope(*link, stream, type, payload, true);
-  drop_exchange(*link, stream);
+  answer_written(*link, stream);
 }
 
 void Switchboard::disconnect(host::PeerHandle peer, wire::DisconnectReason reason, std::string_view note) {

@@ -59,13 +59,19 @@ struct Asked {
   host::AnswerFn done;  // empty for a one-way message
   base::MonoNs started = 0;
   session::OutboundExchange exchange;
+  std::size_t unread = 0;  // of a large request: bytes that the peer had not acknowledged when last looked at
 };
 
-// A request of the peer's: being received, or waiting for the role's answer.
+// A request of the peer's: being received, waiting for the role's answer, or with the answer on its way.
 struct Answering {
   session::InboundExchange exchange;
   host::ReplyHandle reply = 0;
-  bool refused = false;  // an Error is on its way while the peer may still be sending
+  bool refused = false;       // an Error is on its way while the peer may still be sending
+  bool sending = false;       // the last of the answer is written
+  std::size_t unread = 0;     // bytes of it that the peer had not acknowledged when last looked at
+  std::size_t size = 0;       // bytes of it, as counted in LiveSession::unread
+  base::MonoNs deadline = 0;  // until then some of them must be
+  std::size_t buffered = 0;   // of the request, as counted in LiveSession::unfinished
 };
 
 struct Exchange {
@@ -79,6 +85,8 @@ struct LiveSession {
   session::PeerBudget budget;
   base::MonoNs established = 0;
   std::vector<Exchange> exchanges;
+  std::size_t unfinished = 0;  // bytes of requests that are held
+  std::size_t unread = 0;      // bytes of large answers that the peer has not acknowledged to the end
 };
 
 struct Farewell {

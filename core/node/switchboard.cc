@@ -91,7 +91,14 @@ void Switchboard::on_written(quic::Connection& connection, quic::StreamId stream
     Exchange* exchange = find_exchange(*link, stream);
     const auto* answering = exchange ? std::get_if<std::unique_ptr<Answering>>(&exchange->part) : nullptr;
     // The refusal has arrived: what the peer still sends on this stream is not wanted.
-    if (answering != nullptr && (*answering)->refused) reset_exchange(*link, stream, wire::Code::kRejected);
+    if (answering != nullptr && (*answering)->refused) {
+      reset_exchange(*link, stream, wire::Code::kRejected);
+    } else if (answering != nullptr && (*answering)->sending) {
+      drop_exchange(*link, stream);
+    } else if (exchange != nullptr && answering == nullptr) {
+      Asked& asked = *std::get<std::unique_ptr<Asked>>(exchange->part);
+      if (std::exchange(asked.unread, 0) != 0) asked.exchange.request_moved(deadlines_.now());
+    }
   }
 }
 

@@ -36,6 +36,9 @@ inline constexpr base::MonoNs kFarewellWait = base::limits::session_closing_wait
 inline constexpr base::MonoNs kStopWait = 2 * base::kSecond;
 inline constexpr std::string_view kStopNote = "the node is shutting down";
 inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
+// Of one peer, so that it cannot make the node hold what it neither finishes sending nor reads.
+inline constexpr std::size_t kMaxUnfinished = base::limits::node_unfinished_bytes;
+inline constexpr std::size_t kMaxUnread = base::limits::node_unread_bytes;
 inline constexpr base::MonoNs kBudgetSweep = 60 * base::kSecond;  // between two looks for those that can go
 
 class Switchboard final : public quic::ConnectionEvents {
@@ -133,6 +136,9 @@ class Switchboard final : public quic::ConnectionEvents {
   void complete(Link& link, quic::StreamId stream, host::Answer&& answer);
   Exchange* find_exchange(Link& link, quic::StreamId stream);
   void drop_exchange(Link& link, quic::StreamId stream);
+  void answer_written(Link& link, quic::StreamId stream);
+  bool still_moving(Link& link, Exchange& exchange, base::MonoNs now);
+  bool within_budget(Link& link, quic::StreamId stream, Answering& answering);
   void sweep(Link& link, base::MonoNs now);
   void reset_exchange(Link& link, quic::StreamId stream, wire::Code code);
   bool write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload, bool fin);

@@ -57,6 +57,12 @@ InboundExchange::Outcome InboundExchange::on_timeout(base::MonoNs now) {
   return now >= deadline() ? reset() : Outcome{};
 }
 
+void InboundExchange::let_go() {
+  state_ = State::kOver;
+  held_ = {};
+  reader_ = wire::EnvelopeReader(0);
+}
+
 void InboundExchange::answered(base::MonoNs now, bool last) {
   if (state_ != State::kAnswering) return;
   deadline_ = base::after(now, timeout_);
@@ -73,7 +79,7 @@ OutboundExchange::Outcome OutboundExchange::fault(wire::Code code) {
 
 OutboundExchange::Outcome OutboundExchange::on_data(base::ByteView data, bool fin, base::MonoNs now) {
   if (over_) return {};
-  if (!data.empty() || fin) deadline_ = base::after(now, timeout_);
+  if (!data.empty() || fin) wait_from(now);
   Outcome out;
   if (answer_held_) {
     answer_held_ = false;

@@ -4,6 +4,8 @@
 // on without a copy and without an allocation; otherwise no more is held than has arrived.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -36,10 +38,14 @@ class InboundExchange {
   Outcome on_data(base::ByteView data, bool fin, base::MonoNs now);
   // Call at deadline(): nothing flowed for the timeout, in either direction.
   Outcome on_timeout(base::MonoNs now);
+  // What is held of the request is not needed any more, and nothing more of it is read.
+  void let_go();
   // An envelope of the answer was written; with `last` our side is finished and the exchange is over.
   void answered(base::MonoNs now, bool last);
 
   base::MonoNs deadline() const { return state_ == State::kOver ? base::kNever : deadline_; }
+  // Bytes of an unfinished request that are held.
+  std::size_t buffered() const { return reader_.buffered() + held_.size(); }
   // The request has been handed on and no last answer has been written.
   bool awaits_answer() const { return state_ == State::kAnswering; }
 
@@ -62,9 +68,14 @@ class OutboundExchange {
  public:
   static constexpr std::uint32_t kMaxMoreAnswers = base::limits::session_more_answers;
 
+  // `timeout` is how long nothing may move; a peer that keeps something moving still gets no more than
+  // session.slow_answer times that.
   explicit OutboundExchange(base::MonoNs now, base::MonoNs timeout = kExchangeTimeout,
                             std::uint32_t payload_limit = wire::kMaxPayload)
-      : reader_(payload_limit), timeout_(timeout), deadline_(base::after(now, timeout)) {}
+      : reader_(payload_limit),
+        timeout_(timeout),
+        deadline_(base::after(now, timeout)),
+        latest_(base::after(now, base::saturating_mul<base::MonoNs>(timeout, base::limits::session_slow_answer))) {}
 
   struct Outcome {
     enum class What : std::uint8_t {
@@ -83,12 +94,15 @@ class OutboundExchange {
   // With both an answer and a later fault in one piece the answer is given, and `over` with code set asks for a reset.
   Outcome on_data(base::ByteView data, bool fin, base::MonoNs now);
   Outcome on_timeout(base::MonoNs now);
+  // The peer has acknowledged more of a large request: the answer may take its time from here.
+  void request_moved(base::MonoNs now) { wait_from(now); }
 
   base::MonoNs deadline() const { return over_ ? base::kNever : deadline_; }
   bool answered() const { return answers_ > 0; }
   bool over() const { return over_; }
 
  private:
+  void wait_from(base::MonoNs now) { deadline_ = std::min(base::after(now, timeout_), latest_); }
   Outcome fault(wire::Code code);
   Outcome after_fault(Outcome so_far, wire::Code code);
 
@@ -96,6 +110,7 @@ class OutboundExchange {
   base::Bytes answer_;  // only when the answer came in pieces and more followed at once
   base::MonoNs timeout_;
   base::MonoNs deadline_;
+  base::MonoNs latest_;
   std::uint32_t answers_ = 0;
   bool answer_held_ = false;  // the reader still shows the answer
   bool over_ = false;

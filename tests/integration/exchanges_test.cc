@@ -185,15 +185,110 @@ TEST_F(Exchanges, LargeMalformedPayloadIs2003) {
   expect_session_lives();
 }
 
-// The loop has no time for four megabytes of items: a goodbye of that size is one, and no more of it is read.
+// The loop has no time for four megabytes of items: a goodbye of that size is none.
 TEST_F(Exchanges, LargeDisconnectIsNotRead) {
   wire::Disconnect goodbye;
   goodbye.reason = 2;
   goodbye.note = std::string(100'000, 'x');
-  peer().say(line(), wire::encode(goodbye), true);
-  ASSERT_TRUE(peer().wait_closed(line()));
-  EXPECT_TRUE(line().closed_by_peer_with(0)) << line().closed->code;
-  EXPECT_EQ(sessions(), 0u);
+  const quic::StreamId stream = peer().say(line(), wire::encode(goodbye), true);
+  ASSERT_TRUE(peer().wait_ended(line(), stream));
+  EXPECT_EQ(line().streams[stream].error_code(), 2003u);
+  expect_session_lives();
+}
+
+TEST_F(Exchanges, MalformedDisconnectIs2003) {
+  EXPECT_EQ(peer().ask(line(), wire::kDisconnect, base::Bytes{0xc1}).error_code(), 2003u);
+  expect_session_lives();
+}
+
+// --- what a peer cannot make the node hold ---
+
+TEST_F(Exchanges, UnfinishedRequestsAreBoundedInBytes) {
+  base::Bytes most(wire::kHeaderSize + 3'000'000);
+  wire::write_header(base::MutableBytes(most).first(wire::kHeaderSize), kPing, wire::kMaxPayload);
+  std::vector<quic::StreamId> streams;
+  for (int i = 0; i < 4; ++i) {
+    streams.push_back(peer().say(line(), most, false));
+    world().run_for(3 * base::kSecond);
+  }
+  EXPECT_EQ(line().streams[streams[0]].error_code(), 0u);
+  EXPECT_EQ(line().streams[streams[1]].error_code(), 0u);
+  EXPECT_EQ(line().streams[streams[2]].error_code(), 5001u) << "the third passes eight mebibytes";
+  EXPECT_EQ(line().streams[streams[3]].error_code(), 5001u);
+  EXPECT_EQ(counter("refused_unfinished"), 2u);
+  world().run_for(15 * base::kSecond);  // those that stand still are reset
+  EXPECT_EQ(line().streams[streams[0]].reset, 2003u);
+  const quic::StreamId again = peer().say(line(), most, false);
+  world().run_for(3 * base::kSecond);
+  EXPECT_EQ(line().streams[again].error_code(), 0u) << "there is room again";
+  expect_session_lives();
+}
+
+class BulkExchanges : public Exchanges {
+ protected:
+  static constexpr std::uint8_t kAsk = 0x98;
+  void SetUp() override {
+    node_.config().plugins.search.emplace_back(ATLAS_TEST_ROLES);
+    node_.config().plugins.enabled.emplace_back("bulk");
+    node_.config().rate_limit.per_peer_per_minute = node_.config().rate_limit.per_peer_per_second = 100'000;
+    Exchanges::SetUp();
+  }
+  static base::Bytes size_payload(std::uint64_t size) {
+    msgpack::Writer out;
+    out.map(1).text("size").integer(size);
+    return out.take();
+  }
+};
+
+TEST_F(BulkExchanges, UnreadAnswersAreBoundedInBytes) {
+  peer().consume = false;
+  std::vector<quic::StreamId> streams;
+  for (int i = 0; i < 6; ++i) {
+    streams.push_back(peer().say(line(), kAsk, size_payload(3'000'000)));
+    world().run_for(base::kSecond);
+  }
+  int refused = 0;
+  for (const auto stream : streams) refused += line().streams[stream].error_code() == 5001;
+  EXPECT_EQ(refused, 4) << "two of three million bytes fit";
+  EXPECT_EQ(counter("refused_unread"), 4u);
+}
+
+TEST_F(BulkExchanges, AnswerThatNobodyReadsIsReset2003) {
+  peer().consume = false;
+  const quic::StreamId stream = peer().say(line(), kAsk, size_payload(3'000'000));
+  world().run_for(9 * base::kSecond);
+  EXPECT_FALSE(line().streams[stream].reset);
+  world().run_for(12 * base::kSecond);
+  EXPECT_EQ(line().streams[stream].reset, 2003u);
+  EXPECT_EQ(counter("exchanges_timed_out"), 1u);
+  peer().consume = true;
+  const RawStream& small = peer().ask(line(), kAsk, size_payload(10));
+  EXPECT_EQ(small.envelopes().size(), 1u);
+}
+
+// The link is slow, the reader is not: 3 MB take a minute and arrive.
+TEST_F(BulkExchanges, SlowAnswerThatMovesArrives) {
+  world().set_default_link({.bytes_per_second = 50'000});
+  const quic::StreamId stream = peer().say(line(), kAsk, size_payload(3'000'000));
+  ASSERT_TRUE(peer().wait_ended(line(), stream, 120 * base::kSecond));
+  EXPECT_FALSE(line().streams[stream].reset);
+  EXPECT_EQ(line().streams[stream].envelopes().size(), 1u);
+}
+
+// --- what counts ---
+
+// Section 10: whatever their type.
+TEST_F(Exchanges, MessagesOfTheCoreCountToo) {
+  for (int i = 0; i < 40; ++i) {
+    wire::ErrorMessage error;
+    error.code = 5001;
+    peer().say(line(), wire::encode(error), true);
+    world().run_for(100 * base::kMillisecond);
+    if (line().closed) break;
+  }
+  ASSERT_TRUE(line().closed) << "three violations are a ban";
+  EXPECT_TRUE(line().closed_by_peer_with(2));
+  EXPECT_EQ(counter("bans"), 1u);
 }
 
 TEST_F(Exchanges, UnknownTypeIs2003AndNoViolation) {

@@ -162,7 +162,7 @@ void RawPeer::on_data(quic::Connection& connection, quic::StreamId stream, base:
   log.data.insert(log.data.end(), data.begin(), data.end());
   log.fin = fin;
   if (fin) log.ended_at = world_.now();
-  connection.consume(stream, data.size());
+  if (consume) connection.consume(stream, data.size());
   if (on_piece) on_piece(line, stream);
 }
 

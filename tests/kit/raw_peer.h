@@ -67,6 +67,8 @@ class RawPeer final : public quic::ConnectionEvents {
   net::SocketAddress listen(std::uint16_t port);
   RawLine& accepted(std::size_t index) { return *accepted_.at(index); }
   std::size_t accepted_count() const { return accepted_.size(); }
+  // False: it reads nothing, so that the other side can send it no more than a window of each stream.
+  bool consume = true;
   // Called for each piece that arrives, after it was noted.
   std::function<void(RawLine&, quic::StreamId)> on_piece;
 

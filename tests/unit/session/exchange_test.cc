@@ -314,6 +314,18 @@ TEST(OutboundExchange, EndlessAnswersAreCutOff) {
   EXPECT_EQ(exchange.on_data(one, false, kStart).what, Out::kReset);
 }
 
+TEST(InboundExchange, LetGoHoldsAndReadsNothing) {
+  InboundExchange exchange(kStart);
+  const base::Bytes whole = envelope(0x90, 4000);
+  exchange.on_data(base::ByteView(whole).first(3000), false, kStart);
+  EXPECT_EQ(exchange.buffered(), 3000u - wire::kHeaderSize);
+  exchange.let_go();
+  EXPECT_EQ(exchange.buffered(), 0u);
+  EXPECT_EQ(exchange.on_data(base::ByteView(whole).subspan(3000), true, kStart).what, In::kWait);
+  EXPECT_EQ(exchange.buffered(), 0u);
+  EXPECT_EQ(exchange.deadline(), base::kNever);
+}
+
 TEST(OutboundExchange, SilenceForTheTimeoutFailsTheRequest) {
   OutboundExchange exchange(kStart, 10 * kSecond);
   EXPECT_EQ(exchange.deadline(), kStart + 10 * kSecond);
@@ -322,6 +334,26 @@ TEST(OutboundExchange, SilenceForTheTimeoutFailsTheRequest) {
   EXPECT_EQ(outcome.what, Out::kTimeout);
   EXPECT_EQ(outcome.code, Code::kRejected);
   EXPECT_EQ(exchange.deadline(), base::kNever);
+}
+
+// A byte now and then keeps an answer alive, but not for ever.
+TEST(OutboundExchange, AnswerThatDribblesEndsAllTheSame) {
+  OutboundExchange exchange(kStart, 10 * kSecond);
+  const base::Bytes whole = envelope(0x11, 4000);
+  base::MonoNs now = kStart;
+  for (std::size_t i = 0; i < whole.size() && now < exchange.deadline(); ++i, now += 9 * kSecond) {
+    ASSERT_EQ(exchange.on_data(base::ByteView(whole).subspan(i, 1), false, now).what, Out::kWait);
+  }
+  EXPECT_EQ(exchange.deadline(), kStart + base::limits::session_slow_answer * 10 * kSecond);
+  EXPECT_EQ(exchange.on_timeout(now).what, Out::kTimeout);
+}
+
+TEST(OutboundExchange, RequestThatStillMovesPutsItsAnswerOff) {
+  OutboundExchange exchange(kStart, 10 * kSecond);
+  exchange.request_moved(kStart + 9 * kSecond);
+  EXPECT_EQ(exchange.deadline(), kStart + 19 * kSecond);
+  exchange.request_moved(kStart + 99 * kSecond);
+  EXPECT_EQ(exchange.deadline(), kStart + 100 * kSecond);
 }
 
 TEST(OutboundExchange, SilenceAfterTheAnswerOnlyResetsTheStream) {
