@@ -194,7 +194,13 @@ void NetworkPort::connect(std::string target, base::MonoNs timeout, host::Connec
   if (wire::is_node_id(target)) {
     dial.node_id = target;
     if (table_.find(target) == 0) {
-      if (const auto record = store_.peer(target)) dial.candidates = session::candidates_of(*record);
+      auto record = store_.peer(target);
+      if (!record) {
+        // It may have been discovered a moment ago and still wait for the disk.
+        store_.flush();
+        record = store_.peer(target);
+      }
+      if (record) dial.candidates = session::candidates_of(*record);
     }
   } else if (const auto address = net::SocketAddress::parse(target)) {
     dial.key = address->text();

@@ -303,7 +303,8 @@ class FakeStore final : public store::Store {
       if (!row(base::as_bytes(key), value)) return;
     }
   }
-  void flush() override {}
+  void flush() override { ++flushed; }
+  int flushed = 0;
   store::StoreCounters counters() const override { return {}; }
 
   void commit(base::Result<void> result = {}) {

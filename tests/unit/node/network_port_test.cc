@@ -149,6 +149,15 @@ TEST_F(NetworkPortTest, CallbacksThatMayTakeTheirTimeHoldNothingBack) {
       false);
 }
 
+// A peer that was discovered a moment ago may still wait for the disk.
+TEST_F(NetworkPortTest, UnknownPeerIsLookedForAgainBehindWhatWaitsForTheDisk) {
+  port->connect("atlas_" + std::string(64, 'a'), base::kSecond, [](host::Connected&&) {});
+  EXPECT_EQ(store.flushed, 1);
+  port->connect("127.0.0.1:4433", base::kSecond, [](host::Connected&&) {});
+  EXPECT_EQ(store.flushed, 1) << "an address needs no row";
+  port->close();
+}
+
 TEST_F(NetworkPortTest, WhatWasPostedFindsItGone) {
   port->cancel_request(1);
   port.reset();
