@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 namespace atlas::base {
 namespace {
@@ -49,6 +50,12 @@ class LineWriterTest : public ::testing::Test {
       read_.append(piece, static_cast<std::size_t>(got));
     }
   }
+  // A writer lives as long as the process, for its thread may hang in a write; the leak checker is to see that it is
+  // kept.
+  static LineWriter& kept(LineWriter* writer) {
+    static auto& all = *new std::vector<LineWriter*>;
+    return *all.emplace_back(writer);
+  }
   // A hundred bytes with its newline.
   static std::string line(int number) { return fmt::format("{:0>99}\n", number); }
 
@@ -56,7 +63,7 @@ class LineWriterTest : public ::testing::Test {
   LineWriter& on(const int (&ends)[2], std::size_t most) {
     if (read_end_ >= 0) ::close(read_end_);
     read_end_ = ends[0];
-    return *new LineWriter(ends[1], most, [](std::uint64_t count) { return fmt::format("left out {}\n", count); });
+    return kept(new LineWriter(ends[1], most, [](std::uint64_t count) { return fmt::format("left out {}\n", count); }));
   }
 
   int read_end_ = -1;
@@ -117,7 +124,7 @@ TEST_F(LineWriterTest, ALineLongerThanThePipeComesWhole) {
 }
 
 TEST_F(LineWriterTest, AClosedDescriptorHoldsNothingUp) {
-  LineWriter& writer = *new LineWriter(-1, 4, [](std::uint64_t) { return std::string("\n"); });
+  LineWriter& writer = kept(new LineWriter(-1, 4, [](std::uint64_t) { return std::string("\n"); }));
   for (int i = 0; i < 10; ++i) writer.write("nobody\n");
   EXPECT_TRUE(writer.flush(std::chrono::milliseconds(0)));
 }
