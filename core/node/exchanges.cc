@@ -132,7 +132,7 @@ void Switchboard::answering_data(Link& link, quic::StreamId stream, Answering& a
   const auto outcome = answering.exchange.on_data(data, fin, deadlines_.now());
   switch (outcome.what) {
     case What::kWait:
-      if (!within_budget(link, stream, answering)) {
+      if (!within_budget(link, answering)) {
         counters_.refused_unfinished.add();
         answering.refused = true;
         answering.exchange.let_go();
@@ -151,7 +151,7 @@ void Switchboard::answering_data(Link& link, quic::StreamId stream, Answering& a
   }
 }
 
-bool Switchboard::within_budget(Link& link, quic::StreamId, Answering& answering) {
+bool Switchboard::within_budget(Link& link, Answering& answering) {
   if (answering.sending || answering.refused) return true;
   const std::size_t buffered = answering.exchange.buffered();
   link.session->unfinished += buffered - answering.buffered;

@@ -138,7 +138,7 @@ class Switchboard final : public quic::ConnectionEvents {
   void drop_exchange(Link& link, quic::StreamId stream);
   void answer_written(Link& link, quic::StreamId stream);
   bool still_moving(Link& link, Exchange& exchange, base::MonoNs now);
-  bool within_budget(Link& link, quic::StreamId stream, Answering& answering);
+  bool within_budget(Link& link, Answering& answering);
   void sweep(Link& link, base::MonoNs now);
   void reset_exchange(Link& link, quic::StreamId stream, wire::Code code);
   bool write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload, bool fin);
