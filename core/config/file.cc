@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/file_trust.h"
+
 namespace atlas::config {
 namespace {
 
@@ -63,6 +65,11 @@ std::filesystem::path target_of(const std::filesystem::path& file) {
 }  // namespace
 
 base::Result<std::string> read_file(const std::filesystem::path& file, std::uint64_t most) {
+  // Whoever can write there can put another file in place of this one, or one where there is none.
+  const std::filesystem::path directory = file.has_parent_path() ? file.parent_path() : ".";
+  if (const std::string why = base::writable_by_others(directory); !why.empty()) {
+    return base::fail(base::Fault::kConfig, "is not safe: its directory " + why);
+  }
   // O_NONBLOCK: a pipe in place of the file must not stop the node.
   const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.ok()) {
@@ -72,6 +79,9 @@ base::Result<std::string> read_file(const std::filesystem::path& file, std::uint
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) return base::fail(base::Fault::kInternal, "cannot be read: " + cause());
   if (!S_ISREG(status.st_mode)) return base::fail(base::Fault::kArgument, "is no regular file");
+  if (const std::string why = base::writable_by_others(status, file); !why.empty()) {
+    return base::fail(base::Fault::kConfig, why);
+  }
   std::string out;
   char piece[16'384];
   while (true) {

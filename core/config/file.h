@@ -9,8 +9,8 @@
 
 namespace atlas::config {
 
-// kGone: there is no such file. kArgument: it is no regular file, or longer than `most`. The text does not name the
-// file.
+// kGone: there is no such file. kArgument: it is no regular file, or longer than `most`. kConfig: others can write it,
+// or its directory. The text does not name the file.
 base::Result<std::string> read_file(const std::filesystem::path& file, std::uint64_t most);
 
 // Through a temporary file beside it, fsync and rename; a symbolic link is followed and stays one. A new file gets mode

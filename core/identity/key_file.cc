@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/file_trust.h"
+
 namespace atlas::identity {
 namespace {
 
@@ -75,6 +77,14 @@ base::Result<void> check_rules(const std::string& name, const struct stat& info)
   return {};
 }
 
+// Whoever can write in the directory can put another key in place of this one.
+base::Result<void> check_directory(const std::filesystem::path& file) {
+  const auto directory = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  const std::string why = base::writable_by_others(directory);
+  if (why.empty()) return {};
+  return fail(Fault::kState, fmt::format("{}: the directory of the node key {}", directory.string(), why));
+}
+
 bool write_all(int fd, base::ByteView data) {
   while (!data.empty()) {
     const ssize_t done = ::write(fd, data.data(), data.size());
@@ -110,6 +120,7 @@ base::Result<LockedBytes> read_private_file(const std::filesystem::path& file) {
   struct stat info {};
   if (::fstat(opened.get(), &info) != 0) return system_failure(name, "the node key cannot be examined", errno);
   if (auto allowed = check_rules(name, info); !allowed) return std::unexpected(allowed.error());
+  if (auto safe = check_directory(file); !safe) return std::unexpected(safe.error());
 
   LockedBytes contents(static_cast<std::size_t>(info.st_size));
   std::size_t filled = 0;
@@ -125,6 +136,7 @@ base::Result<LockedBytes> read_private_file(const std::filesystem::path& file) {
 
 base::Result<void> write_private_file(const std::filesystem::path& file, base::ByteView contents) {
   const std::string name = file.string();
+  if (auto safe = check_directory(file); !safe) return safe;
   struct stat info {};
   if (::lstat(file.c_str(), &info) == 0) {
     return fail(Fault::kConflict, fmt::format("{}: there is a node key already. Move it away first", name));

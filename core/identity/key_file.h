@@ -46,9 +46,10 @@ LockedBytes to_pem(base::ByteView seed);
 // a public half that does not belong to the seed. `where` names the file in the text.
 base::Result<LockedBytes> from_pem(std::string_view pem, std::string_view where);
 
-// Contents of a file that satisfies the rules of NodeKey::load.
+// Contents of a file that satisfies the rules of NodeKey::load. kState: others than its owner can write in its
+// directory.
 base::Result<LockedBytes> read_private_file(const std::filesystem::path& file);
-// Mode 0600, complete or not there at all, and never over an existing file (kConflict).
+// Mode 0600, complete or not there at all, and never over an existing file (kConflict). kState as above.
 base::Result<void> write_private_file(const std::filesystem::path& file, base::ByteView contents);
 
 }  // namespace atlas::identity

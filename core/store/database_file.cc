@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/file_trust.h"
 #include "base/log.h"
 #include "store/schema.h"
 
@@ -36,7 +37,7 @@ base::Result<void> check_folder(const fs::path& file) {
                                 folder.string(), system_text(errno)));
 }
 
-// Makes the file when there is none; refuses whatever is not a plain file that this user may write.
+// Makes the file when there is none; refuses whatever is not a plain file that this user, and nobody else, may write.
 base::Result<void> check_or_create(const fs::path& file) {
   if (auto folder = check_folder(file); !folder) return folder;
   const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kOwnerOnly);
@@ -57,8 +58,14 @@ base::Result<void> check_or_create(const fs::path& file) {
     return base::fail(Fault::kDenied, fmt::format("peer database: cannot write {}: {}; make it writable for this user",
                                                   file.string(), system_text(errno)));
   }
-  if ((found.st_mode & 077) != 0 && chmod(file.c_str(), kOwnerOnly) == 0) {
-    base::log(Level::kWarn, "store", "{} was open to other users (mode {:04o}); it is 0600 now", file.string(),
+  // It may be another's, or have its mode for a reason: what was not made here is never changed.
+  if (const std::string why = base::writable_by_others(found, file); !why.empty()) {
+    return base::fail(
+        Fault::kDenied,
+        fmt::format("peer database: {} {}, or move it away if somebody may have changed it", file.string(), why));
+  }
+  if ((found.st_mode & 077) != 0) {
+    base::log(Level::kWarn, "store", "{0} can be read by others (mode {1:04o}); run: chmod 600 {0}", file.string(),
               static_cast<unsigned>(found.st_mode & 07777));
   }
   return {};

@@ -62,6 +62,20 @@ TEST(ConfigFile, ReadsRegularFilesOfABoundedSize) {
   EXPECT_EQ(read_file(directory / "pipe", 10).error().text, "is no regular file");
 }
 
+TEST(ConfigFile, WhatOthersCanWriteIsNotRead) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "a";
+  spit(file, "x");
+  ASSERT_EQ(::chmod(file.c_str(), 0664), 0);
+  EXPECT_EQ(read_file(file, 10).error().fault, base::Fault::kConfig);
+  EXPECT_EQ(read_file(file, 10).error().text, "can be written by others (mode 0664); run: chmod go-w " + file.string());
+  ASSERT_EQ(::chmod(file.c_str(), 0644), 0);
+  EXPECT_TRUE(read_file(file, 10));
+  ASSERT_EQ(::chmod(file.parent_path().c_str(), 0777), 0);
+  EXPECT_EQ(read_file(file, 10).error().fault, base::Fault::kConfig);
+  EXPECT_EQ(read_file(directory / "none", 10).error().fault, base::Fault::kConfig) << "it may come any time";
+}
+
 TEST(ConfigFile, ALockIsPrivateAndHeldByOne) {
   const TemporaryDirectory directory;
   const auto file = directory / "config.toml", lock = directory / "config.lock";

@@ -150,6 +150,22 @@ TEST_F(KeyFileTest, AnyBitForGroupOrOthersIsRefused) {
   EXPECT_TRUE(NodeKey::load(write(kPem, 0700)));
 }
 
+// Whoever may write in the folder may put a key of their own there.
+TEST_F(KeyFileTest, FolderThatOthersCanWriteIsRefused) {
+  const fs::path file = write(kPem);
+  for (const mode_t mode : {0770, 0707, 0777}) {
+    ASSERT_EQ(::chmod(folder_.c_str(), mode), 0);
+    const auto key = NodeKey::load(file);
+    ASSERT_FALSE(key) << mode;
+    EXPECT_EQ(key.error().fault, Fault::kState);
+    EXPECT_NE(key.error().text.find("run: chmod go-w " + folder_.string()), std::string::npos) << key.error().text;
+    EXPECT_FALSE(write_private_file(folder_ / "new.pem", base::as_bytes("x")));
+    EXPECT_FALSE(fs::exists(folder_ / "new.pem"));
+  }
+  ASSERT_EQ(::chmod(folder_.c_str(), 0755), 0);
+  EXPECT_TRUE(NodeKey::load(file));
+}
+
 TEST_F(KeyFileTest, MissingFileNamesTheCommandThatMakesOne) {
   expect_refused(folder_ / "none.pem", Fault::kGone, "atlas id init");
 }

@@ -85,13 +85,26 @@ TEST_F(DatabaseFileTest, MadeForTheOwnerOnlyWhateverTheMask) {
   }
 }
 
-TEST_F(DatabaseFileTest, FileThatOthersMayReadIsClosedToThem) {
+TEST_F(DatabaseFileTest, FileThatOthersMayReadKeepsItsModeWithAWarning) {
   make();
   ASSERT_EQ(chmod(file.c_str(), 0644), 0);
-  ASSERT_TRUE(open());
+  testing::internal::CaptureStderr();
+  const auto opened = open();
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(opened);
+  EXPECT_THAT(log, HasSubstr("can be read by others (mode 0644); run: chmod 600 " + file.string()));
   struct stat found {};
   ASSERT_EQ(stat(file.c_str(), &found), 0);
-  EXPECT_EQ(found.st_mode & 07777, 0600u);
+  EXPECT_EQ(found.st_mode & 07777, 0644u);
+}
+
+TEST_F(DatabaseFileTest, FileThatOthersMayWriteIsRefusedAndLeftAsItIs) {
+  make();
+  ASSERT_EQ(chmod(file.c_str(), 0666), 0);
+  EXPECT_THAT(refusal(), HasSubstr("can be written by others (mode 0666); run: chmod go-w " + file.string()));
+  struct stat found {};
+  ASSERT_EQ(stat(file.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 07777, 0666u);
 }
 
 TEST_F(DatabaseFileTest, RunsInWriteAheadLogWithItsDefences) {
