@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cli/exit_codes.h"
 #include "cli/help.h"
 #include "config/config.h"
@@ -31,6 +32,17 @@ std::string check_integer(const std::string& text) {
   return "\"" + base::escaped(text, 80) + "\" is not an integer";
 }
 
+// All of it; nothing when it has more than kMaxInputBytes.
+std::optional<std::string> read_all(std::istream& in) {
+  std::string text;
+  std::vector<char> piece(64 * 1024);
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kMaxInputBytes) return std::nullopt;
+  }
+  return text;
+}
+
 // The CLI11 application for a set of commands, and what was found for each argument.
 class Grammar {
  public:
@@ -39,13 +51,13 @@ class Grammar {
     app_.require_subcommand(1);
     app_.set_help_flag("-h,--help");
     app_.add_option("--root", root_);
-    app_.add_flag("--json", globals_.json);
-    app_.add_flag("--quiet,-q", globals_.quiet);
-    app_.add_flag("--version", version_);
+    app_.add_flag("--json", globals_.json)->disable_flag_override();
+    app_.add_flag("--quiet,-q", globals_.quiet)->disable_flag_override();
+    app_.add_flag("--version", version_)->disable_flag_override();
     for (const Command& command : commands_) add(command);
   }
 
-  Parsed parse(const std::vector<std::string>& words, const std::string& version);
+  Parsed parse(const std::vector<std::string>& words, const std::string& version, std::istream& in);
 
  private:
   struct Bound {
@@ -64,7 +76,10 @@ class Grammar {
   Ended help() const;
   Ended usage_error(const std::string& why) const;
   Ended unexpected_word() const;
+  std::string reworded(const CLI::ParseError& error) const;
   Invocation invocation() const;
+  // What is wrong with the texts that were given, standard input included; empty when nothing is.
+  std::string take_texts(Invocation& found, std::istream* in) const;
 
   const std::vector<Command>& commands_;
   CLI::App app_;
@@ -95,7 +110,7 @@ void Grammar::add(const Command& command) {
 
 void Grammar::add(CLI::App& app, Bound& bound, const Argument& argument) {
   if (argument.kind == ArgumentKind::kFlag) {
-    bound.option = app.add_flag(argument.name, bound.flag);
+    bound.option = app.add_flag(argument.name, bound.flag)->disable_flag_override();
     return;
   }
   bound.option = app.add_option(argument.name, bound.values);
@@ -162,7 +177,47 @@ Invocation Grammar::invocation() const {
   return found;
 }
 
-Parsed Grammar::parse(const std::vector<std::string>& words, const std::string& version) {
+// What people call it: "TARGET", "--count".
+std::string shown_name(const std::string& name) {
+  return spelling({name, name.starts_with('-') ? ArgumentKind::kFlag : ArgumentKind::kText, false, {}});
+}
+
+// CLI11 puts the argument's name first, before a colon or a space, that of a flag with a value without its dashes. What
+// it says then is in terms of its own.
+std::string Grammar::reworded(const CLI::ParseError& error) const {
+  const std::string what = error.what();
+  const std::string name = what.substr(0, what.find_first_of(": "));
+  if (what.ends_with("a disallowed flag override")) return "--" + name + " takes no value";
+  const Bound* known = nullptr;
+  if (const auto bound = bound_.find(reached()); bound != bound_.end()) {
+    for (const Bound& each : bound->second) known = each.name == name ? &each : known;
+  }
+  if (known == nullptr && !name.starts_with("--")) return base::escaped(what);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return shown_name(name) + " is missing";
+  if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) return base::escaped(what);
+  const std::size_t count = known != nullptr ? known->option->count() : app_.count("--root");
+  return shown_name(name) + (count > 1 ? " is given more than once" : " needs a value");
+}
+
+std::string Grammar::take_texts(Invocation& found, std::istream* in) const {
+  const auto bound = bound_.find(found.path);
+  if (bound == bound_.end()) return {};
+  for (const Bound& each : bound->second) {
+    const auto given = found.values.find(each.name);
+    if (given == found.values.end()) continue;
+    for (const std::string& text : given->second) {
+      if (!base::is_utf8(text)) return shown_name(each.name) + " is not UTF-8; text has to be";
+    }
+    if (each.kind != ArgumentKind::kRest || in == nullptr || given->second != std::vector<std::string>{"-"}) continue;
+    auto text = read_all(*in);
+    if (!text) return fmt::format("{}: standard input has more than {} bytes", shown_name(each.name), kMaxInputBytes);
+    if (!base::is_utf8(*text)) return shown_name(each.name) + ": standard input is not UTF-8; text has to be";
+    given->second.front() = std::move(*text);
+  }
+  return {};
+}
+
+Parsed Grammar::parse(const std::vector<std::string>& words, const std::string& version, std::istream& in) {
   if (words.empty()) return Ended{kUsage, {}, "a command is needed\n\n" + group_help("", commands_)};
   try {
     // CLI11 takes the words in reverse.
@@ -180,11 +235,16 @@ Parsed Grammar::parse(const std::vector<std::string>& words, const std::string& 
     if (find_command(commands_, reached()) == nullptr) {
       return usage_error(reached().empty() ? "a command is needed" : "a command is needed after it");
     }
-    return usage_error(base::escaped(error.what()));
+    return usage_error(reworded(error));
   }
   if (version_) return Ended{kOk, "atlas " + version + '\n', {}};
   if (app_.count("--root") > 0) globals_.root = root_;
-  return invocation();
+  Invocation found = invocation();
+  // After "--" a dash is a dash.
+  const bool literal = std::find(words.begin(), words.end(), "--") != words.end();
+  const std::string wrong = take_texts(found, literal ? nullptr : &in);
+  if (!wrong.empty()) return usage_error(wrong);
+  return found;
 }
 
 }  // namespace
@@ -210,9 +270,9 @@ std::vector<std::string> Invocation::list(const std::string& name) const {
 }
 
 Parsed parse_arguments(const std::vector<std::string>& words, const std::vector<Command>& commands,
-                       const std::string& version) {
+                       const std::string& version, std::istream& in) {
   try {
-    return Grammar(commands).parse(words, version);
+    return Grammar(commands).parse(words, version, in);
   } catch (const CLI::Error& error) {
     // A plugin's command that cannot be written on a command line at all.
     return Ended{kFailure, {}, fmt::format("the commands of the plugins clash: {}\n", base::escaped(error.what()))};

@@ -129,9 +129,11 @@ void log_line(Level level, std::string_view who, std::string_view line) {
 }
 
 std::string escaped(std::string_view text, std::size_t most) {
+  constexpr std::string_view kCut = "...";
   std::string out;
   out.reserve(std::min(text.size(), most));
   std::size_t i = 0;
+  std::size_t kept = 0;  // of `out`, with room for kCut behind it
   while (i < text.size()) {
     const std::size_t length = utf8_length(text.substr(i));
     const auto byte = static_cast<unsigned char>(text[i]);
@@ -140,7 +142,8 @@ std::string escaped(std::string_view text, std::size_t most) {
     const bool printable = length > 0 && byte >= 0x20 && byte != 0x7f && !high_control;
     const std::size_t grows = printable ? length : 4;
     if (out.size() + grows > most) {
-      out += "...";
+      out.resize(kept);
+      out += kCut.substr(0, most);
       break;
     }
     if (printable) {
@@ -150,6 +153,7 @@ std::string escaped(std::string_view text, std::size_t most) {
       out += fmt::format("\\x{:02x}", byte);
       ++i;
     }
+    if (out.size() + kCut.size() <= most) kept = out.size();
   }
   return out;
 }

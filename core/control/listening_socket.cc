@@ -13,10 +13,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/limits.h"
+
 namespace atlas::control {
 namespace {
 
-constexpr int kListenQueue = 64;
+constexpr int kListenQueue = base::limits::control_listen_queue;
 constexpr timeval kConnectPatience{5, 0};  // for a node that is alive but does not accept
 
 std::string reason(int error) {
@@ -153,6 +155,11 @@ ListeningSocket::~ListeningSocket() {
     ::unlink(path_.c_str());
   }
   ::close(fd_);
+}
+
+base::Result<void> check_socket_path(const std::filesystem::path& path) {
+  if (const auto address = address_of(path); !address) return std::unexpected(address.error());
+  return {};
 }
 
 base::Result<int> connect_to(const std::filesystem::path& path) {

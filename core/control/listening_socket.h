@@ -34,6 +34,9 @@ class ListeningSocket {
   ino_t inode_ = 0;
 };
 
+// kArgument, with what to do, when the path is too long for a socket address. Asks nobody.
+base::Result<void> check_socket_path(const std::filesystem::path& path);
+
 // Connects a blocking descriptor to `path`, which the caller closes. kUnreachable when nobody listens there, kTimeout
 // when somebody does but does not accept.
 base::Result<int> connect_to(const std::filesystem::path& path);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "host/ext.h"
 #include "host/plugin.h"
@@ -11,7 +12,7 @@
 namespace atlas::host {
 namespace {
 
-constexpr std::size_t kMaxArgs = 32;
+constexpr std::size_t kMaxArgs = base::limits::plugins_command_args;
 constexpr std::size_t kMaxEmit = base::limits::control_line_bytes;
 
 bool is_word_char(char c) {

@@ -17,8 +17,8 @@ namespace {
 using Each = void (*)(void*, const atlas_peer_info*);
 using Row = atlas_status (*)(void*, const atlas_peer_info*);
 
-constexpr std::size_t kMaxTarget = 256;
-constexpr std::size_t kMaxNote = 256;
+constexpr std::size_t kMaxTarget = base::limits::plugins_target_bytes;
+constexpr std::size_t kMaxNote = base::limits::plugins_note_bytes;
 
 // The network, or null with a reason noted when there is none (kDescribe) or no more.
 Network* network_of(Plugin& plugin, atlas_status* why) {

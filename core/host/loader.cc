@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxNeeds = 64;
+constexpr std::size_t kMaxNeeds = base::limits::plugins_needs;
 constexpr std::size_t kMaxText = 256;  // version and summary
 // The first release had every field up to here.
 constexpr std::size_t kSmallest = offsetof(::atlas_plugin, peer_event) + sizeof(::atlas_plugin::peer_event);

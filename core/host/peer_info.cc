@@ -10,7 +10,7 @@
 namespace atlas::host {
 namespace {
 
-constexpr std::size_t kMaxRelays = 16;
+constexpr std::size_t kMaxRelays = base::limits::plugins_record_relays;
 
 std::vector<atlas_text> texts_of(const std::vector<std::string>& values) {
   std::vector<atlas_text> out;

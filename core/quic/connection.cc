@@ -9,7 +9,8 @@
 namespace atlas::quic {
 namespace {
 
-constexpr std::size_t kActiveIds = 4;  // with 2 a second migration in a row is fatal; 8 costs more rows and frames
+// With 2 a second migration in a row is fatal; 8 costs more rows and frames.
+constexpr std::size_t kActiveIds = base::limits::quic_active_connection_ids;
 constexpr std::size_t kDialledIdLength = 16;  // of the first id we make up as a client
 
 ngtcp2_settings settings_for(Worker& worker, const Protocol& protocol, base::MonoNs now) {

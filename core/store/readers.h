@@ -7,13 +7,14 @@
 #include <mutex>
 #include <vector>
 
+#include "base/limits.h"
 #include "store/sqlite.h"
 
 namespace atlas::store {
 
 class Readers {
  public:
-  static constexpr std::size_t kMost = 4;
+  static constexpr std::size_t kMost = base::limits::store_readers;
 
   explicit Readers(std::filesystem::path file) : file_(std::move(file)) {}
 

@@ -52,7 +52,7 @@ struct StoreLimits {
 
 inline constexpr std::size_t kMaxKeyBytes = base::limits::store_key_bytes;
 inline constexpr std::size_t kMaxValueBytes = base::limits::store_value_bytes;
-inline constexpr std::size_t kMaxPluginNameBytes = 64;
+inline constexpr std::size_t kMaxPluginNameBytes = base::limits::store_plugin_name_bytes;
 
 struct StoreCounters {
   std::uint64_t writes = 0;         // committed

@@ -99,6 +99,12 @@ TEST_F(LoaderTest, MissingExtensionsAreNamed) {
                                           "update atlas");
 }
 
+TEST_F(LoaderTest, NeedsAreBounded) {
+  directory.copy("needs64.so", "needs64.so");
+  EXPECT_THAT(load_files({"needs64"}), IsEmpty());
+  EXPECT_EQ(refusal("needs65"), in_directory("needs65.so") + ": it needs more than 64 extensions");
+}
+
 TEST_F(LoaderTest, BrokenDescriptorsAreRefused) {
   EXPECT_EQ(refusal("nosymbol"), in_directory("nosymbol.so") + ": is no plugin: it does not export atlas_plugin_v1");
   EXPECT_THAT(refusal("badid"), HasSubstr("its id \"../badid\" is not 1 to 64 characters"));

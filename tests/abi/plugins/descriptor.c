@@ -27,6 +27,14 @@ static atlas_status init(const atlas_host *host, void **self) {
     return ATLAS_OK;
 }
 
+#ifdef VARIANT_MANY_NEEDS
+#define EIGHT(one) one, one, one, one, one, one, one, one
+#if VARIANT_MANY_NEEDS == 64
+#define VARIANT_NEEDS EIGHT(EIGHT("atlas.messages/1"))
+#else
+#define VARIANT_NEEDS EIGHT(EIGHT("atlas.messages/1")), "atlas.messages/1"
+#endif
+#endif
 #ifdef VARIANT_NEEDS
 static const char *const needs[] = {VARIANT_NEEDS, 0};
 #endif

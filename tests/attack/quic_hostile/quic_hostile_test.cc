@@ -257,6 +257,20 @@ TEST_F(QuicHostile, ConnectionIdsOutOfPlaceCloseTheConnection) {
   honest_peers_are_served();
 }
 
+// Its library has given as many as it may, numbers 0 to 3; that much is served.
+TEST_F(QuicHostile, MoreConnectionIdsThanWereOfferedCloseTheConnection) {
+  base::SeededRandom random(4);
+  auto made = connected_peer();
+  world.run_for(base::kSecond);
+  ASSERT_TRUE(victim->events.closed.empty());
+  base::Bytes frame = {0x18, static_cast<std::uint8_t>(base::limits::quic_active_connection_ids), 0, 8};
+  hostile::put_bytes(frame, random, 8 + 16);
+  made->inject(std::move(frame));
+  ASSERT_TRUE(world.run_until([&] { return !victim->events.closed.empty(); }, 5 * base::kSecond));
+  EXPECT_EQ(victim->events.closed.back().code, std::uint64_t{NGTCP2_CONNECTION_ID_LIMIT_ERROR});
+  honest_peers_are_served();
+}
+
 TEST_F(QuicHostile, RandomFramesToAListener) {
   for (std::uint64_t seed = 0; seed < rounds(400); ++seed) {
     base::SeededRandom random(seed);

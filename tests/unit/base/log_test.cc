@@ -51,11 +51,13 @@ TEST(Escaped, EveryByteComesOutPrintableAndShort) {
 
 TEST(Escaped, EndsAtItsLimitWithoutCuttingACharacter) {
   EXPECT_EQ(escaped("abcdef", 6), "abcdef");
-  EXPECT_EQ(escaped("abcdef", 5), "abcde...");
-  EXPECT_EQ(escaped("abc\xc3\xa9", 4), "abc...");
+  EXPECT_EQ(escaped("abcdef", 5), "ab...");
+  EXPECT_EQ(escaped("a\xc3\xa9zzz", 5), "a...");
+  EXPECT_EQ(escaped("a\xc3\xa9zzz", 6), "a\xc3\xa9zzz");
   EXPECT_EQ(escaped("a\n", 4), "a...");
-  EXPECT_EQ(escaped(std::string(10'000, 'x')).size(), kMaxLogLine + 3);
-  EXPECT_EQ(escaped("x", 0), "...");
+  EXPECT_EQ(escaped(std::string(10'000, 'x')).size(), kMaxLogLine);
+  EXPECT_EQ(escaped("xyz", 2), "..");
+  EXPECT_EQ(escaped("x", 0), "");
   EXPECT_EQ(escaped("", 0), "");
 }
 

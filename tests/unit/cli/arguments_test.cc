@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/exit_codes.h"
 
 namespace atlas::cli {
@@ -24,15 +26,17 @@ std::vector<Command> commands() {
   return all;
 }
 
-Invocation parsed(const Words& words) {
-  const Parsed result = parse_arguments(words, commands(), "1.2.3");
+Invocation parsed(const Words& words, const std::string& input = "") {
+  std::istringstream in(input);
+  const Parsed result = parse_arguments(words, commands(), "1.2.3", in);
   const auto* ended = std::get_if<Ended>(&result);
   EXPECT_EQ(ended, nullptr) << (ended != nullptr ? ended->err + ended->out : "");
   return ended == nullptr ? std::get<Invocation>(result) : Invocation{};
 }
 
-Ended ended(const Words& words) {
-  const Parsed result = parse_arguments(words, commands(), "1.2.3");
+Ended ended(const Words& words, const std::string& input = "") {
+  std::istringstream in(input);
+  const Parsed result = parse_arguments(words, commands(), "1.2.3", in);
   const auto* end = std::get_if<Ended>(&result);
   EXPECT_NE(end, nullptr);
   return end != nullptr ? *end : Ended{-1, {}, {}};
@@ -66,6 +70,57 @@ TEST(Arguments, TheRestIsJoined) {
   EXPECT_FALSE(parsed({"net", "send", "t", "--", "--json"}).globals.json);
   // A word that is also a verb is a word of the message.
   EXPECT_EQ(parsed({"net", "send", "t", "status", "net", "ping"}).joined().at("body"), "status net ping");
+}
+
+TEST(Arguments, ADashAloneIsStandardInput) {
+  const std::string letter = "line one\n\"line\" two\n";
+  EXPECT_EQ(parsed({"net", "send", "t", "-"}, letter).joined().at("body"), letter);
+  EXPECT_EQ(parsed({"id", "set-bio", "-"}, letter).joined().at("text"), letter);
+  EXPECT_EQ(parsed({"net", "send", "t", "-"}).joined().at("body"), "");
+  EXPECT_EQ(parsed({"net", "send", "t", "-", "more"}, letter).joined().at("body"), "- more");
+  EXPECT_EQ(parsed({"net", "send", "t", "--", "-"}, letter).joined().at("body"), "-");
+  EXPECT_EQ(parsed({"net", "send", "-", "text"}, letter).joined().at("target"), "-");  // it is for the rest alone
+}
+
+TEST(Arguments, StandardInputIsBounded) {
+  EXPECT_EQ(parsed({"net", "send", "t", "-"}, std::string(kMaxInputBytes, 'x')).joined().at("body").size(),
+            kMaxInputBytes);
+  const Ended end = ended({"net", "send", "t", "-"}, std::string(kMaxInputBytes + 1, 'x'));
+  EXPECT_EQ(end.exit_code, kUsage);
+  EXPECT_TRUE(end.err.starts_with("net send: BODY: standard input has more than 4194304 bytes\n")) << end.err;
+}
+
+TEST(Arguments, TextsThatAreNotUtf8AreRefusedByName) {
+  const std::string wrong = "gr\xfc\xdf";
+  const auto said = [](const Words& words, const std::string& input = "") {
+    const Ended end = ended(words, input);
+    EXPECT_EQ(end.exit_code, kUsage);
+    return end.err.substr(0, end.err.find('\n'));
+  };
+  EXPECT_EQ(said({"net", "send", "t", "fine", wrong}), "net send: BODY is not UTF-8; text has to be");
+  EXPECT_EQ(said({"net", "send", wrong, "text"}), "net send: TARGET is not UTF-8; text has to be");
+  EXPECT_EQ(said({"net", "listen", "--log-level", wrong}), "net listen: --log-level is not UTF-8; text has to be");
+  EXPECT_EQ(said({"net", "send", "t", "-"}, wrong), "net send: BODY: standard input is not UTF-8; text has to be");
+  EXPECT_EQ(parsed({"net", "send", "t", "größe"}).joined().at("body"), "größe");
+  EXPECT_EQ(parsed({"--root", wrong, "net", "status"}).globals.root, wrong);  // the name of a file may be anything
+}
+
+TEST(Arguments, ErrorsAreInOurWords) {
+  const auto said = [](const Words& words) {
+    const Ended end = ended(words);
+    return end.err.substr(0, end.err.find('\n'));
+  };
+  EXPECT_EQ(said({"net", "ping"}), "net ping: TARGET is missing");
+  EXPECT_EQ(said({"net", "send", "t"}), "net send: BODY is missing");
+  EXPECT_EQ(said({"config", "init"}), "config init: --role is missing");
+  EXPECT_EQ(said({"net", "ping", "a", "--count"}), "net ping: --count needs a value");
+  EXPECT_EQ(said({"net", "ping", "a", "--count", "1", "--count", "2"}), "net ping: --count is given more than once");
+  EXPECT_EQ(said({"net", "ping", "a", "--count", "x"}), "net ping: --count: \"x\" is not an integer");
+  EXPECT_EQ(said({"net", "ping", "a", "--count", "flag override"}),
+            "net ping: --count: \"flag override\" is not an integer");
+  EXPECT_EQ(said({"net", "ping", "a", "--follow=3"}), "net ping: --follow takes no value");
+  EXPECT_EQ(said({"net", "status", "--root"}), "net status: --root needs a value");
+  EXPECT_EQ(said({"net", "status", "--json=x"}), "net status: --json takes no value");
 }
 
 TEST(Arguments, ListsTakeOneValueEach) {

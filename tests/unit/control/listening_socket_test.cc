@@ -1,7 +1,10 @@
 #include "control/listening_socket.h"
 
+#include <cerrno>
 #include <fstream>
+#include <vector>
 
+#include "base/limits.h"
 #include "unit/control/control_fixture.h"
 
 namespace atlas::control {
@@ -43,6 +46,25 @@ TEST_F(ListeningSocketTest, RefusesADirectoryOfSomebodyElse) {
   const auto listening = ListeningSocket::open(socket_);
   ASSERT_FALSE(listening);
   EXPECT_EQ(listening.error().fault, base::Fault::kDenied);
+}
+
+// Nobody accepts here. The system lets one more in than the queue is long.
+TEST_F(ListeningSocketTest, WaitingClientsAreBounded) {
+  const auto listening = ListeningSocket::open(socket_);
+  ASSERT_TRUE(listening) << listening.error().text;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, socket_.c_str(), socket_.native().size());
+  std::vector<int> waiting;
+  int error = 0;
+  while (error == 0 && waiting.size() < 1000) {
+    waiting.push_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const auto* name = reinterpret_cast<const sockaddr*>(&address);
+    error = ::connect(waiting.back(), name, sizeof address) == 0 ? 0 : errno;
+  }
+  EXPECT_EQ(error, EAGAIN);
+  EXPECT_EQ(waiting.size() - 1, base::limits::control_listen_queue + 1);
+  for (const int fd : waiting) ::close(fd);
 }
 
 TEST_F(ListeningSocketTest, ReplacesAStaleSocket) {

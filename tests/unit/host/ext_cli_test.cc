@@ -102,6 +102,24 @@ TEST_F(Cli, BadArgumentsNeverReachThePlugin) {
   EXPECT_THAT(output->ended, IsEmpty());
 }
 
+TEST_F(Cli, ArgumentsAreBounded) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= base::limits::plugins_command_args; ++i) names.push_back("--a" + std::to_string(i));
+  atlas_status defined = ATLAS_OK;
+  script.init = [&] {
+    for (const std::size_t count : {base::limits::plugins_command_args + 1, base::limits::plugins_command_args}) {
+      args.clear();
+      for (std::size_t i = 0; i < count; ++i) args.push_back(arg(names[i].c_str(), ATLAS_ARG_TEXT));
+      defined = define();
+      EXPECT_EQ(defined, count > base::limits::plugins_command_args ? ATLAS_E_ARG : ATLAS_OK);
+    }
+    return defined;
+  };
+  start();
+  ASSERT_EQ(host->commands().size(), 1u);
+  EXPECT_EQ(host->commands()[0].args.size(), base::limits::plugins_command_args);
+}
+
 TEST_F(Cli, NegativeStatusFinishesTheCommand) {
   status = ATLAS_E_UNREACHABLE;
   start();

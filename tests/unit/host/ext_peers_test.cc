@@ -118,6 +118,32 @@ TEST_F(Peers, DisconnectNeedsALiveSession) {
   EXPECT_EQ(network.disconnects[0].note, "silent");
 }
 
+TEST_F(Peers, TargetsAndNotesAreBounded) {
+  network.add_peer(7, kNode);
+  start();
+  const auto done = [](void*, const atlas_connected*) {};
+  const std::string longest(base::limits::plugins_target_bytes, '1'), longer = longest + "1";
+  EXPECT_EQ(script.peers().connect(script.host, text_of(longest), 5000, done, &seen), ATLAS_OK);
+  EXPECT_EQ(script.peers().connect(script.host, text_of(longer), 5000, done, &seen), ATLAS_E_ARG);
+  EXPECT_EQ(network.dials.size(), 1u);
+  const std::string note(base::limits::plugins_note_bytes + 1, 'n');
+  EXPECT_EQ(script.peers().disconnect(script.host, 7, ATLAS_DISCONNECT_IDLE, text_of(note)), ATLAS_OK);
+  ASSERT_EQ(network.disconnects.size(), 1u);
+  EXPECT_EQ(network.disconnects[0].note.size(), base::limits::plugins_note_bytes);
+}
+
+TEST_F(Peers, RelaysOfARecordAreBounded) {
+  start();
+  const std::vector<atlas_text> relays(base::limits::plugins_record_relays + 1, text_of("192.0.2.1:1"));
+  auto info = told();
+  info.relays = relays.data();
+  info.relay_count = base::limits::plugins_record_relays;
+  EXPECT_EQ(script.peers().upsert(script.host, &info), ATLAS_OK);
+  info.relay_count = base::limits::plugins_record_relays + 1;
+  EXPECT_EQ(script.peers().upsert(script.host, &info), ATLAS_E_ARG);
+  EXPECT_EQ(store.told.size(), 1u);
+}
+
 TEST_F(Peers, UpsertTakesOnlyRecordsThatHold) {
   start();
   const auto upsert = [&](const atlas_peer_info& info) { return script.peers().upsert(script.host, &info); };

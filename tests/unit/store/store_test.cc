@@ -338,6 +338,17 @@ TEST_F(StoreTest, SizesAreHeldToTheirLimits) {
   EXPECT_EQ(get(std::string(512, 'k')).size(), kMaxValueBytes);
 }
 
+TEST_F(StoreTest, RowsNeedAPluginOfABoundedName) {
+  open();
+  const std::string longest(kMaxPluginNameBytes, 'p');
+  EXPECT_TRUE(store->put(longest, bytes("k"), bytes("v"), {}));
+  for (const std::string& name : {longest + "p", std::string()}) {
+    const auto refused = store->put(name, bytes("k"), bytes("v"), {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::kArgument);
+  }
+}
+
 TEST_F(StoreTest, RowQuotaHoldsAndRemovalMakesRoom) {
   limits.plugin_rows = 10;
   open();
