@@ -23,8 +23,10 @@ class SocketRunner final : public CommandRunner {
 
 class ClientRunner final : public CommandRunner {
  public:
-  ClientRunner(const Layout& layout, config::Config config, std::string version)
-      : setup_{node::Paths::below(layout.root), std::move(config), std::move(version), plugin_directories()} {}
+  ClientRunner(const Layout& layout, config::Config config, std::string version,
+               std::function<void(std::string_view)> note)
+      : setup_{node::Paths::below(layout.root), std::move(config), std::move(version), plugin_directories(),
+               std::move(note)} {}
 
   base::Result<control::Finished> run(const control::Request& request, const control::Answers& answers) override {
     control::Finished finished;
@@ -43,8 +45,9 @@ std::unique_ptr<CommandRunner> make_socket_runner(std::filesystem::path socket) 
   return std::make_unique<SocketRunner>(std::move(socket));
 }
 
-std::unique_ptr<CommandRunner> make_client_runner(const Layout& layout, config::Config config, std::string version) {
-  return std::make_unique<ClientRunner>(layout, std::move(config), std::move(version));
+std::unique_ptr<CommandRunner> make_client_runner(const Layout& layout, config::Config config, std::string version,
+                                                  std::function<void(std::string_view)> note) {
+  return std::make_unique<ClientRunner>(layout, std::move(config), std::move(version), std::move(note));
 }
 
 std::vector<std::filesystem::path> plugin_directories() {

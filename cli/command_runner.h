@@ -3,8 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -23,8 +25,9 @@ class CommandRunner {
 
 // Asks the node on `socket`.
 std::unique_ptr<CommandRunner> make_socket_runner(std::filesystem::path socket);
-// Starts a node in this process that only dials. `config` has been checked.
-std::unique_ptr<CommandRunner> make_client_runner(const Layout& layout, config::Config config, std::string version);
+// Starts a node in this process that only dials. `config` has been checked; `note` as in node::ProcessSetup.
+std::unique_ptr<CommandRunner> make_client_runner(const Layout& layout, config::Config config, std::string version,
+                                                  std::function<void(std::string_view)> note);
 
 // Directories of the plugins that came with this program, best first: those that exist beside and below the executable.
 std::vector<std::filesystem::path> plugin_directories();

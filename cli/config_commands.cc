@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 #include <tuple>
 
 #include "cli/display.h"
@@ -56,7 +57,27 @@ struct Line {
   std::uint32_t line = 0;  // 0: a default
 };
 
-std::vector<Line> lines_of(const config::Config& config) {
+Line plugin_line(const std::string& key, const config::Value& value, std::uint32_t line) {
+  const Json json = json_value(value);
+  std::string text = json.dump();
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value.value)) text = config::toml_array(*list);
+  return {key, std::move(text), json, line};
+}
+
+// The value of a key that a plugin declared: what the file has, else the default, which is in TOML spelling.
+Line declared_line(const config::Config& config, const std::string& id, const config::PluginKeyRow& row) {
+  const std::string key = "plugins." + id + '.' + row.key;
+  if (const auto table = config.plugin_tables.find(id); table != config.plugin_tables.end()) {
+    const auto written = table->second.find(row.key);
+    if (written != table->second.end()) return plugin_line(key, written->second, written->second.line);
+  }
+  const auto parsed = config::parse("[plugins.x]\nx = " + row.fallback + '\n', "").config.plugin_tables;
+  const auto table = parsed.find("x");
+  if (table == parsed.end() || !table->second.contains("x")) return {key, row.fallback, row.fallback, 0};
+  return plugin_line(key, table->second.at("x"), 0);
+}
+
+std::vector<Line> lines_of(const config::Config& config, const std::vector<config::PluginKeys>& plugins) {
   std::vector<Line> out;
   for (const config::Row& row : config::schema()) {
     const auto values = row.get(config);
@@ -64,12 +85,17 @@ std::vector<Line> lines_of(const config::Config& config) {
     out.push_back({std::string(row.key), config::toml_text(row, values), json_value(row, values),
                    place == config.places.end() ? 0 : place->second.first});
   }
+  std::set<std::string> shown;
+  for (const config::PluginKeys& plugin : plugins) {
+    for (const config::PluginKeyRow& row : plugin.keys) {
+      out.push_back(declared_line(config, plugin.id, row));
+      shown.insert(out.back().key);
+    }
+  }
   for (const auto& [id, table] : config.plugin_tables) {
-    for (const auto& [key, value] : table) {
-      const Json json = json_value(value);
-      std::string text = json.dump();
-      if (const auto* list = std::get_if<std::vector<std::string>>(&value.value)) text = config::toml_array(*list);
-      out.push_back({"plugins." + id + '.' + key, std::move(text), json, value.line});
+    for (const auto& [name, value] : table) {
+      const std::string key = "plugins." + id + '.' + name;
+      if (!shown.contains(key)) out.push_back(plugin_line(key, value, value.line));
     }
   }
   return out;
@@ -118,7 +144,13 @@ int load_config(const Layout& layout, config::Config& config, std::ostream& err)
 std::vector<config::Problem> all_problems(const config::Loaded& loaded, const PluginCheck& plugin_check) {
   auto problems = loaded.problems;
   if (loaded.roles_known && plugin_check) {
-    for (auto& problem : plugin_check(loaded.config)) problems.push_back(std::move(problem));
+    for (auto& problem : plugin_check(loaded.config)) {
+      // A table with nearly the name of an enabled role is told of by both.
+      const bool told = problem.line != 0 && std::ranges::any_of(loaded.problems, [&](const config::Problem& known) {
+                          return known.line == problem.line && known.column == problem.column;
+                        });
+      if (!told) problems.push_back(std::move(problem));
+    }
   }
   std::stable_sort(problems.begin(), problems.end(), [](const config::Problem& a, const config::Problem& b) {
     return std::tuple(a.line == 0, a.line, a.column) < std::tuple(b.line == 0, b.line, b.column);
@@ -146,10 +178,16 @@ int config_check(const Layout& layout, bool json, const PluginCheck& plugin_chec
   return problems.empty() ? kOk : kConfig;
 }
 
-int config_show(const Layout& layout, bool json, std::ostream& out, std::ostream& err) {
+int config_show(const Layout& layout, bool json, const PluginKeysOf& plugin_keys, std::ostream& out,
+                std::ostream& err) {
   config::Config config;
   if (const int code = load_config(layout, config, err); code != kOk) return code;
-  const auto lines = lines_of(config);
+  std::vector<config::Problem> unknown;
+  const auto plugins = plugin_keys ? plugin_keys(config, unknown) : std::vector<config::PluginKeys>();
+  for (const auto& problem : unknown) {
+    err << "atlas: not all keys of the plugins are known: " << terminal_safe(problem.to_string()) << '\n';
+  }
+  const auto lines = lines_of(config, plugins);
   if (json) {
     Json values = Json::object();
     for (const Line& line : lines) {
@@ -197,8 +235,8 @@ int config_init(const Layout& layout, const std::string& role, bool force, std::
     }
     identity = std::move(loaded.config.identity);
   } else if (text.error().fault != base::Fault::kGone) {
-    err << "atlas: " << layout.config.string() << ' ' << text.error().text << '\n';
-    return kFailure;
+    err << "atlas: " << layout.config.string() << ": " << text.error().text << '\n';
+    return text.error().fault == base::Fault::kConfig ? kConfig : kFailure;
   }
   if (auto written = config::write_file(layout.config, config::sample_toml(*chosen, plugins)); !written) {
     return report(written.error(), err);

@@ -29,9 +29,14 @@ std::vector<config::Problem> all_problems(const config::Loaded& loaded, const Pl
 int config_check(const Layout& layout, bool json, const PluginCheck& plugin_check, std::ostream& out,
                  std::ostream& err);
 
-// The value of every key of the core, and of every plugin key that is written in the file, with where it comes from.
+// The keys that the enabled plugins know, and in `problems` why some cannot be known.
+using PluginKeysOf =
+    std::function<std::vector<config::PluginKeys>(const config::Config&, std::vector<config::Problem>& problems)>;
+
+// The value of every key of the core and of the enabled plugins, and of every other plugin key that is written in the
+// file, with where it comes from. A plugin that cannot be asked is a line on `err`.
 // --json: {"file","values":{key:{"value","origin":"default"|"file","line"?}}}
-int config_show(const Layout& layout, bool json, std::ostream& out, std::ostream& err);
+int config_show(const Layout& layout, bool json, const PluginKeysOf& plugin_keys, std::ostream& out, std::ostream& err);
 
 // Writes the sample of a role ("bootstrap", "relay", "agent") to state/config.toml. An existing file is kept (kBusy)
 // without `force`, except one that holds nothing but [identity]; what [identity] says is kept in either case,

@@ -19,7 +19,7 @@ constexpr std::pair<ExitCode, std::string_view> kExitCodes[] = {
     {kUnreachable, "nobody answered: no address of the peer, or not in time"},
     {kRefused, "somebody said no: the peer, a permission, a limit"},
     {kNotFound, "what was asked for does not exist: a key file, a peer, a running node"},
-    {kBusy, "it exists already, or another node runs on this root"},
+    {kBusy, "it exists already, or somebody has it: another node or command the root, another process the UDP port"},
 };
 
 std::string upper(std::string text) {

@@ -51,7 +51,12 @@ int local_command(const Layout& layout, const Invocation& call, bool json, std::
   if (call.path == "id add-skill") return id_add_skill(layout, text("skill"), out, err);
   if (call.path == "id remove-skill") return id_remove_skill(layout, text("skill"), out, err);
   if (call.path == "config check") return config_check(layout, json, plugins, out, err);
-  if (call.path == "config show") return config_show(layout, json, out, err);
+  if (call.path == "config show") {
+    const auto keys = [](const config::Config& config, std::vector<config::Problem>& problems) {
+      return enabled_plugin_keys(config, kVersion, problems);
+    };
+    return config_show(layout, json, keys, out, err);
+  }
   return config_init(layout, text("--role"), call.value("--force").has_value(), out, err,
                      shipped_plugin_keys(kVersion));
 }

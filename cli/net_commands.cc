@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "cli/config_commands.h"
 #include "cli/plugin_catalog.h"
 #include "config/schema.h"
+#include "control/listening_socket.h"
 
 namespace atlas::cli {
 namespace {
@@ -72,7 +74,9 @@ Problems apply_options(config::Config& config, const Invocation& invocation) {
   return problems;
 }
 
-void announce(const std::vector<net::SocketAddress>& addresses, const std::string& node_id, Terminal terminal) {
+// A supervisor that waits for these lines would wait for ever, so one that cannot be written is the node's end.
+base::Result<void> announce(const std::vector<net::SocketAddress>& addresses, const std::string& node_id,
+                            Terminal terminal) {
   for (const net::SocketAddress& address : addresses) {
     if (terminal.style.json) {
       const Json line = {{"ready", {{"address", address.text()}, {"node_id", node_id}}}};
@@ -81,7 +85,18 @@ void announce(const std::vector<net::SocketAddress>& addresses, const std::strin
       terminal.out << "ready " << address.text() << ' ' << node_id << '\n';
     }
   }
-  terminal.out << std::flush;
+  if (terminal.out << std::flush) return {};
+  return base::fail(base::Fault::kInternal,
+                    "the ready line could not be written to stdout; send it to a file or a pipe that takes it, or to "
+                    "/dev/null");
+}
+
+// What a command has to say while it waits.
+std::function<void(std::string_view)> note_for(const std::string& path, Terminal terminal) {
+  if (terminal.style.quiet) return {};
+  return [path, terminal](std::string_view text) {
+    terminal.err << "atlas: " << path << ": " << safe_lines(text) << std::endl;
+  };
 }
 
 control::Answers answers_for(Printer& printer) {
@@ -99,6 +114,18 @@ bool nobody_there(const base::Result<control::Finished>& finished) {
   return !finished && finished.error().fault == base::Fault::kUnreachable;
 }
 
+// What keeps a command from running in a node that ends with it, as the begin of a sentence; nothing when it can.
+std::optional<std::string> needs_daemon(const Command& command, const Invocation& invocation) {
+  if ((command.where & kWhereClient) == 0) return "";
+  if (invocation.value("--follow")) return "--follow needs a running node: ";
+  return std::nullopt;
+}
+
+// All of the file that a node would refuse before it starts.
+Problems problems_of(const config::Loaded& loaded) {
+  return loaded.problems.empty() ? stray_tables(loaded.config) : loaded.problems;
+}
+
 }  // namespace
 
 ExitCode exit_code_of(const node::ProcessEnd& end) {
@@ -109,6 +136,7 @@ ExitCode exit_code_of(const node::ProcessEnd& end) {
     case Why::kConfig:
       return kConfig;
     case Why::kAlreadyRunning:
+    case Why::kPortTaken:
       return kBusy;
     case Why::kNoIdentity:
       return kNotFound;
@@ -124,8 +152,12 @@ std::string text_of(const node::ProcessEnd& end) {
 }
 
 int net_listen(const Layout& layout, const Invocation& invocation, const std::string& version, Terminal terminal) {
+  if (const auto fits = control::check_socket_path(layout.socket); !fits) {
+    return print_error(terminal.style, exit_code_of(fits.error().fault), "net listen: " + fits.error().text,
+                       terminal.out, terminal.err);
+  }
   config::Loaded loaded = config::load(layout.config);
-  if (!loaded.problems.empty()) {
+  if (!problems_of(loaded).empty()) {
     const auto plugins = [&](const config::Config& config) { return check_plugins(config, version); };
     return print_problems(all_problems(loaded, plugins), kConfig, terminal);
   }
@@ -138,10 +170,10 @@ int net_listen(const Layout& layout, const Invocation& invocation, const std::st
   // Whoever read the ready line may have closed the pipe since.
   std::signal(SIGPIPE, SIG_IGN);
   const node::ProcessSetup setup{node::Paths::below(layout.root), std::move(loaded.config), version,
-                                 plugin_directories()};
+                                 plugin_directories(), note_for("net listen", terminal)};
   const node::ProcessEnd end =
       node::run_daemon(setup, [&](const std::vector<net::SocketAddress>& addresses, const std::string& node_id) {
-        announce(addresses, node_id, terminal);
+        return announce(addresses, node_id, terminal);
       });
   if (end.why == node::ProcessEnd::Why::kStopped) return kOk;
   if (!end.problems.empty()) return print_problems(end.problems, kConfig, terminal);
@@ -154,13 +186,14 @@ int net_command(const Layout& layout, const Command& command, const Invocation& 
   Printer printer(command, terminal.style, terminal.out, terminal.err);
   auto finished = make_socket_runner(layout.socket)->run(request, answers_for(printer));
   if (!nobody_there(finished)) return finish(printer, finished);
-  if ((command.where & kWhereClient) == 0) {
-    return printer.finish(kNotFound, fmt::format("{}; start one with `atlas net listen`", finished.error().text));
+  if (const auto why = needs_daemon(command, invocation)) {
+    return printer.finish(kNotFound,
+                          fmt::format("{}{}; start one with `atlas net listen`", *why, finished.error().text));
   }
   config::Loaded loaded = config::load(layout.config);
-  if (!loaded.problems.empty()) return print_problems(loaded.problems, kConfig, terminal);
-  return finish(printer,
-                make_client_runner(layout, std::move(loaded.config), version)->run(request, answers_for(printer)));
+  if (const Problems wrong = problems_of(loaded); !wrong.empty()) return print_problems(wrong, kConfig, terminal);
+  const auto here = make_client_runner(layout, std::move(loaded.config), version, note_for(command.path, terminal));
+  return finish(printer, here->run(request, answers_for(printer)));
 }
 
 int plugin_list(const Layout& layout, const Command& command, const std::string& version, Terminal terminal) {
@@ -168,7 +201,7 @@ int plugin_list(const Layout& layout, const Command& command, const std::string&
   const auto finished = make_socket_runner(layout.socket)->run(control::Request{"plugins", {}}, answers_for(printer));
   if (!nobody_there(finished)) return finish(printer, finished);
   config::Loaded loaded = config::load(layout.config);
-  if (!loaded.problems.empty()) return print_problems(loaded.problems, kConfig, terminal);
+  if (const Problems wrong = problems_of(loaded); !wrong.empty()) return print_problems(wrong, kConfig, terminal);
   Problems problems;
   printer.result(describe_plugins(loaded.config, version, problems));
   if (problems.empty()) return printer.finish(kOk, {});

@@ -1,6 +1,8 @@
 #include "cli/plugin_catalog.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "base/bytes.h"
@@ -23,6 +25,24 @@ class InlineExecutor final : public base::Executor {
   void run(std::move_only_function<void()> task) override { task(); }
 };
 
+// Where plugins lie, best first.
+std::vector<std::filesystem::path> search_of(const config::Config& config) {
+  std::vector<std::filesystem::path> search(config.plugins.search.begin(), config.plugins.search.end());
+  for (auto& directory : plugin_directories()) search.push_back(std::move(directory));
+  return search;
+}
+
+std::vector<std::string> installed_plugins(const config::Config& config) {
+  std::set<std::string> found;
+  std::error_code error;
+  for (const auto& directory : search_of(config)) {
+    for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+      if (at->path().extension() == ".so") found.insert(at->path().stem().string());
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
 // The enabled plugins, loaded to be looked at.
 class Description {
  public:
@@ -39,8 +59,7 @@ class Description {
     setup.mode = host::Mode::kDescribe;
     setup.version = version;
     setup.config = &config;
-    setup.search.assign(config.plugins.search.begin(), config.plugins.search.end());
-    for (auto& directory : plugin_directories()) setup.search.push_back(std::move(directory));
+    setup.search = search_of(config);
     setup.clock = &clock_;
     setup.random = &random_;
     setup.executor = &executor_;
@@ -65,7 +84,7 @@ Command command_of(const host::Command& offered) {
   return command;
 }
 
-// Asks a node for its commands; false when none is up.
+// Asks a node for its commands; false when none is up, or could be.
 bool ask_node(const Layout& layout, Catalog& catalog) {
   const control::Answers answers{.row = {}, .progress = {}, .result = [&](std::string_view json) {
                                    auto commands = commands_from_json(json);
@@ -73,7 +92,10 @@ bool ask_node(const Layout& layout, Catalog& catalog) {
                                    if (!commands) catalog.error = commands.error().text;
                                  }};
   const auto finished = control::call(layout.socket, control::Request{"commands", {}}, answers);
-  if (!finished && finished.error().fault == base::Fault::kUnreachable) return false;
+  const auto nobody = [](base::Fault fault) {
+    return fault == base::Fault::kUnreachable || fault == base::Fault::kArgument;
+  };
+  if (!finished && nobody(finished.error().fault)) return false;
   if (!finished) {
     catalog.error = finished.error().text;
   } else if (finished->exit_code != 0) {
@@ -96,11 +118,37 @@ Catalog find_commands(const Layout& layout, const std::string& version) {
   return catalog;
 }
 
+std::vector<config::Problem> stray_tables(const config::Config& config) {
+  const auto& enabled = config.plugins.enabled;
+  std::vector<config::Problem> problems;
+  if (config.plugin_tables.empty()) return problems;
+  std::vector<std::string> known = installed_plugins(config);
+  known.insert(known.end(), enabled.begin(), enabled.end());
+  for (const auto& [id, table] : config.plugin_tables) {
+    if (std::ranges::find(known, id) != known.end()) continue;
+    const auto meant = config::nearest(id, known);
+    const auto quoted = [](const std::string& name) { return name.contains('.') ? '"' + name + '"' : name; };
+    auto problem = config::problem_at(config, "plugins." + id, "");
+    problem.text = "[plugins." + quoted(id) + "]: no plugin of this name is enabled or installed; " +
+                   (meant ? "did you mean [plugins." + quoted(*meant) + "]?" : "install it, or take the table out");
+    problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version) {
   auto problems = config::role_problems(config);
+  for (auto& stray : stray_tables(config)) problems.push_back(std::move(stray));
   const Description description(config, version);
   problems.insert(problems.end(), description.problems.begin(), description.problems.end());
   return problems;
+}
+
+std::vector<config::PluginKeys> enabled_plugin_keys(const config::Config& config, const std::string& version,
+                                                    std::vector<config::Problem>& problems) {
+  const Description description(config, version);
+  problems = description.problems;
+  return host::key_rows(description.host().plugins());
 }
 
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version) {

@@ -22,8 +22,14 @@ struct Catalog {
 Catalog find_commands(const Layout& layout, const std::string& version);
 
 // The rest load the plugins here; which of them there are must be known (config::Loaded::roles_known).
+// Tables [plugins.<id>] of roles that are neither enabled nor installed, with the name that may be meant. Loads
+// nothing.
+std::vector<config::Problem> stray_tables(const config::Config& config);
 // All that the node would refuse about the roles: their tables, one that is missing, a key that needs one.
 std::vector<config::Problem> check_plugins(const config::Config& config, const std::string& version);
+// The keys of the enabled roles; what is wrong with a role that cannot tell goes to `problems`.
+std::vector<config::PluginKeys> enabled_plugin_keys(const config::Config& config, const std::string& version,
+                                                    std::vector<config::Problem>& problems);
 // The keys of the roles that come with atlas, as far as they are installed, for a sample file.
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version);
 // The JSON of `atlas plugin list`, and what is wrong.

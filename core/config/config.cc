@@ -129,7 +129,7 @@ std::vector<Problem> role_problems(const Config& config) {
   const auto& enabled = config.plugins.enabled;
   if (!config.exec.enabled || std::ranges::find(enabled, "exec") != enabled.end()) return {};
   return {problem_at(config, "exec.enabled",
-                     "exec.enabled = true, but no enabled role provides exec; set it to false or add the role to "
+                     "is true, but no enabled role provides exec; set it to false or add the role to "
                      "plugins.enabled")};
 }
 

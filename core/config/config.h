@@ -97,7 +97,8 @@ struct Config {
 
   // [plugins.<id>] tables: dotted key below the table -> value. Checked by the plugins' own getters.
   std::map<std::string, std::map<std::string, Value>> plugin_tables;
-  // Line and column of a core key's value, for errors that are found later. Nothing when it is not written there.
+  // Line and column of a core key's value, and of the name of a table "plugins.<id>", for errors that are found later.
+  // Nothing when it is not written there.
   std::map<std::string, std::pair<std::uint32_t, std::uint32_t>> places;
 
   // A documented core key as text, one element for scalars, any number for arrays; nothing for an unknown key. A
@@ -135,7 +136,7 @@ std::optional<std::string> nearest(std::string_view written, const std::vector<s
 // Edits one value and keeps every other byte of the file: comments, order, spacing. For `atlas id set-name` and its
 // like. Creates file (0600) and table as needed; writes through a temporary file and rename, so that a crash leaves
 // the old file or the new one. kArgument: the value breaks the key's rule. kConfig: the file is no TOML, or is written
-// so that a person must edit it. kInternal: the disk; the text names the file.
+// so that a person must edit it, or others can write it. kInternal: the disk, or it is no file; the text names it.
 // The file is read, changed and written: hold an EditLock (config/file.h) meanwhile, and from before the values that
 // the new one is made of are read.
 base::Result<void> set_text(const std::filesystem::path& file, std::string_view table, std::string_view key,

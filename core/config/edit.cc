@@ -145,7 +145,10 @@ base::Result<void> edit_file(const std::filesystem::path& file, std::string_view
                              const std::string& value) {
   auto text = read_file(file, base::limits::config_file_bytes);
   if (!text && text.error().fault != base::Fault::kGone) {
-    return base::fail(text.error().fault, file.string() + ' ' + text.error().text);
+    // The value that was asked for is not what is wrong.
+    const bool unsafe = text.error().fault == base::Fault::kConfig;
+    return base::fail(unsafe ? base::Fault::kConfig : base::Fault::kInternal,
+                      file.string() + ": " + text.error().text + "; nothing was changed");
   }
   const std::string old_text = text ? std::move(*text) : std::string();
   auto before = leaves_of(old_text, file.string());

@@ -275,6 +275,7 @@ class Loader {
       return report(key.source(), "[plugins." + base::escaped(id, 64) + "]: " + shown(id) + ' ' + fault);
     }
     plugin_places_[id] = {key.source().begin.line, key.source().begin.column};
+    out_.config.places["plugins." + id] = plugin_places_[id];
     flatten(id, "", table, out_.config.plugin_tables[id]);
   }
 

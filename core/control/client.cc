@@ -61,7 +61,7 @@ class Connection {
       return {};
     }
     const std::string why = got < 0 ? std::strerror(errno) : "it closed the connection";
-    return base::fail(base::Fault::kGone,
+    return base::fail(base::Fault::kStopping,
                       fmt::format("the node on {} went away before the command ended ({}); see its log", socket_, why));
   }
 

@@ -22,7 +22,8 @@ struct Finished {
   std::string error;
 };
 
-// kUnreachable when nobody listens there: the text names the socket that was tried.
+// kUnreachable when nobody listens there: the text names the socket that was tried. kStopping when the node went away
+// before the command ended, as by a crash: a command that a stopping node ends has the same exit code.
 base::Result<Finished> call(const std::filesystem::path& socket, const Request& request, const Answers& answers);
 bool daemon_listens(const std::filesystem::path& socket);
 

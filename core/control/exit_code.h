@@ -14,7 +14,7 @@ enum ExitCode : int {
   kUnreachable = 4,  // nobody answered: no address of the peer, or not in time
   kRefused = 5,      // somebody said no: the peer, a permission, a limit
   kNotFound = 6,     // what was asked for does not exist: a key file, a peer, a running daemon
-  kBusy = 7,         // it exists already, or another daemon runs on this root
+  kBusy = 7,         // it exists already, or somebody has it: another daemon the root, another process the port
 };
 
 // No default: a new fault must choose its code.

@@ -1,6 +1,7 @@
 // Builds a node out of the floors and takes it down again in the right order.
 #include "node/node.h"
 
+#include <fmt/format.h>
 #include <sodium.h>
 
 #include <algorithm>
@@ -38,6 +39,13 @@ session::LimitSettings limits_of(const config::Config& config) {
   limits.unknown.payload_per_minute = config.rate_limit.payload_per_minute;
   if (config.security.ban_duration_s) limits.ban_s = *config.security.ban_duration_s;
   return limits;
+}
+
+std::unexpected<base::Error> port_taken(const net::SocketAddress& address) {
+  return base::fail(base::Fault::kConflict,
+                    fmt::format("{}: the address is in use by another process; stop that one (`ss -lunp` shows it), or "
+                                "choose another port with --port or network.port",
+                                address.text()));
 }
 
 class NodeInstance final : public Node {
@@ -178,6 +186,7 @@ base::Result<void> NodeInstance::listen() {
     if (!bound) {
       // A machine without IPv6 still serves IPv4 on the default binding.
       const bool optional = network.bind.size() > 1 && !ip->is_v4() && ip->scope() == net::Scope::kUnspecified;
+      if (bound.error().fault == base::Fault::kConflict) return port_taken({*ip, port});
       if (!optional || listening_.empty()) return std::unexpected(bound.error());
       log(Level::kWarn, "node", "IPv6 is off: {}", bound.error().text);
       continue;
@@ -208,7 +217,7 @@ base::Result<void> NodeInstance::start() {
                                               [this](std::string_view node_id) { return table_.find(node_id) != 0; });
     if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
       const auto problem = config::problem_at(setup_.config, "transport.offer_relay",
-                                              "transport.offer_relay is set, but no relay role is enabled: nothing is "
+                                              "is set, but no relay role is enabled: nothing is "
                                               "relayed");
       log(Level::kWarn, "node", "{}", problem.to_string());
     }

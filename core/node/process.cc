@@ -3,9 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <fmt/ranges.h>
-
-#include <algorithm>
 #include <optional>
 
 #include "base/log.h"
@@ -13,16 +10,13 @@
 #include "host/thread_pool.h"
 #include "net/uv_loop.h"
 #include "node/huge_pages.h"
+#include "node/orderly_stop.h"
 #include "node/root_lock.h"
 
 namespace atlas::node {
 namespace {
 
 constexpr unsigned kStrandThreads = 2;
-constexpr base::MonoNs kLockPatience = 10 * base::kSecond;    // of a command that finds another one at work
-constexpr base::MonoNs kStopPatience = 10 * base::kSecond;    // with both, well below systemd's TimeoutStopSec
-constexpr base::MonoNs kGoodbyePatience = 2 * base::kSecond;  // of a stop that the roles did not let end
-constexpr base::MonoNs kLockRetry = 50 * base::kMillisecond;
 
 base::Level level_of(const std::string& name) {
   if (name == "debug") return base::Level::kDebug;
@@ -64,37 +58,19 @@ void end_at_next_signal() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-// Sees to it that a stop ends the process even when a role's callback never returns. On the loop's thread.
-class OrderlyStop {
- public:
-  explicit OrderlyStop(Machine& machine) : machine_(machine) {}
-
-  void begin(Node& node) {
-    patience_ = machine_.loop.make_timer([this, &node] { give_up(node); });
-    patience_->arm(base::after(machine_.clock.mono_ns(), kStopPatience));
-    node.begin_stop([this] {
-      patience_->arm(base::kNever);
-      machine_.loop.stop();
+// Calls `stop` for each signal that asks for the end, on the loop. A terminal that closes says so more than once, so
+// only SIGINT and SIGTERM end the process when they come again.
+void watch_signals(net::UvLoop& loop, const std::function<void(int signal_number)>& stop) {
+  for (const int number : {SIGINT, SIGTERM}) {
+    loop.on_signal(number, [stop, number] {
+      end_at_next_signal();
+      stop(number);
     });
   }
-
- private:
-  void give_up(Node& node) {
-    // The goodbyes have not left either: that was all that could be done.
-    if (std::exchange(gave_up_, true)) _exit(control::kFailure);
-    patience_->arm(base::after(machine_.clock.mono_ns(), kGoodbyePatience));
-    node.abandon_roles([](const std::vector<std::string>& stuck) {
-      base::log(base::Level::kError, "node", "ends without an orderly stop; this role did not stop within {} s: {}",
-                kStopPatience / base::kSecond, fmt::join(stuck, ", "));
-      // Destructors would wait for the callback that does not return.
-      _exit(control::kFailure);
-    });
-  }
-
-  Machine& machine_;
-  std::unique_ptr<net::Timer> patience_;
-  bool gave_up_ = false;
-};
+  struct sigaction inherited {};
+  const bool nohup = sigaction(SIGHUP, nullptr, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+  if (!nohup) loop.on_signal(SIGHUP, [stop] { stop(SIGHUP); });
+}
 
 ProcessEnd ended(ProcessEnd::Why why, std::string error) {
   ProcessEnd end;
@@ -103,20 +79,39 @@ ProcessEnd ended(ProcessEnd::Why why, std::string error) {
   return end;
 }
 
-// Makes the node, or says why not.
-std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, Machine& machine, ProcessEnd& end,
-                                decltype(NodeSetup::on_fatal) on_fatal) {
+// What a process has before its node: nothing is made below a root that has no key.
+struct Claim {
+  std::shared_ptr<const identity::NodeKey> key;
+  RootLock lock;
+};
+
+std::optional<Claim> claim_root(const ProcessSetup& setup, LockUse use, const base::Clock& clock, ProcessEnd& end) {
+  using Why = ProcessEnd::Why;
   auto key = identity::NodeKey::load(setup.paths.key);
   if (!key) {
-    end = ended(key.error().fault == base::Fault::kGone ? ProcessEnd::Why::kNoIdentity : ProcessEnd::Why::kFailed,
-                key.error().text);
-    return nullptr;
+    end = ended(key.error().fault == base::Fault::kGone ? Why::kNoIdentity : Why::kFailed, key.error().text);
+    return std::nullopt;
   }
+  const auto pause = [](base::MonoNs span) {
+    const timespec time{0, static_cast<long>(span)};
+    nanosleep(&time, nullptr);
+  };
+  auto lock = take_patiently(setup.paths.lock, use, {clock, pause, setup.note});
+  if (!lock) {
+    end = ended(lock.error().fault == base::Fault::kConflict ? Why::kAlreadyRunning : Why::kFailed, lock.error().text);
+    return std::nullopt;
+  }
+  return Claim{std::make_shared<const identity::NodeKey>(std::move(*key)), std::move(*lock)};
+}
+
+// Makes the node, or says why not.
+std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, const Claim& claim, Machine& machine,
+                                ProcessEnd& end, decltype(NodeSetup::on_fatal) on_fatal) {
   NodeSetup node_setup;
   node_setup.mode = mode;
   node_setup.version = setup.version;
   node_setup.config = setup.config;
-  node_setup.key = std::make_shared<const identity::NodeKey>(std::move(*key));
+  node_setup.key = claim.key;
   node_setup.database = setup.paths.database;
   node_setup.plugin_dirs = setup.plugin_dirs;
   node_setup.environment = machine.environment();
@@ -155,14 +150,14 @@ class LocalCall final : public control::Call {
     const std::lock_guard lock(mutex_);
     gone_ = std::move(callback);
   }
-  // The person pressed Ctrl-C.
-  void leave() {
+  // A signal asks for the end: Ctrl-C, a supervisor, a terminal that closes.
+  void leave(int signal_number) {
     std::function<void()> gone;
     {
       const std::lock_guard lock(mutex_);
       if (done_) return;
       done_ = true;
-      finished_.exit_code = 128 + SIGINT;
+      finished_.exit_code = 128 + signal_number;
       gone = std::move(gone_);
     }
     if (gone) gone();
@@ -185,15 +180,8 @@ class LocalCall final : public control::Call {
   bool done_ = false;
 };
 
-// Another command may hold the lock for a moment; a daemon would have answered on its socket.
-base::Result<RootLock> take_lock_patiently(const std::filesystem::path& file, const base::Clock& clock) {
-  const base::MonoNs deadline = base::after(clock.mono_ns(), kLockPatience);
-  for (;;) {
-    auto lock = RootLock::take(file);
-    if (lock || lock.error().fault != base::Fault::kConflict || clock.mono_ns() >= deadline) return lock;
-    const timespec pause{0, static_cast<long>(kLockRetry)};
-    nanosleep(&pause, nullptr);
-  }
+ProcessEnd::Why why_not_started(const base::Error& error) {
+  return error.fault == base::Fault::kConflict ? ProcessEnd::Why::kPortTaken : ProcessEnd::Why::kFailed;
 }
 
 }  // namespace
@@ -207,19 +195,15 @@ Paths Paths::below(const std::filesystem::path& root) {
           root / "run" / "node.lock"};
 }
 
-ProcessEnd run_daemon(
-    const ProcessSetup& setup,
-    const std::function<void(const std::vector<net::SocketAddress>&, const std::string& node_id)>& ready) {
+ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready) {
   base::configure_log(level_of(setup.config.log.level),
                       setup.config.log.format == "json" ? base::LogFormat::kJson : base::LogFormat::kText);
-  auto lock = RootLock::take(setup.paths.lock);
-  if (!lock) {
-    const bool busy = lock.error().fault == base::Fault::kConflict;
-    return ended(busy ? ProcessEnd::Why::kAlreadyRunning : ProcessEnd::Why::kFailed, lock.error().text);
-  }
   ProcessEnd end;
   Machine machine;
-  OrderlyStop orderly(machine);
+  const auto claim = claim_root(setup, LockUse::kDaemon, machine.clock, end);
+  if (!claim) return end;
+  OrderlyStop orderly(
+      machine.loop, [&] { machine.loop.stop(); }, _exit);
   bool stopping = false;
   std::unique_ptr<Node> node;
   const auto stop = [&] {
@@ -227,38 +211,34 @@ ProcessEnd run_daemon(
     base::log(base::Level::kInfo, "node", "stopping");
     orderly.begin(*node);
   };
-  const auto stop_or_end = [&] {
-    end_at_next_signal();
+  const auto fail = [&](ProcessEnd::Why why, std::string error) {
+    if (!stopping) end = ended(why, std::move(error));
     stop();
   };
-  node = make_node(setup, Mode::kDaemon, machine, end, [&](const std::string& role, const std::string& reason) {
+  node = make_node(setup, Mode::kDaemon, *claim, machine, end, [&](const std::string& role, const std::string& reason) {
     machine.loop.post([&, role, reason] {
-      if (!stopping) {
-        end = ended(ProcessEnd::Why::kFailed,
-                    "the role " + role + " is out of service, and its on_fault = \"stop-node\": " + reason);
-      }
-      stop();
+      fail(ProcessEnd::Why::kFailed,
+           "the role " + role + " is out of service, and its on_fault = \"stop-node\": " + reason);
     });
   });
   if (!node) return end;
-  machine.loop.on_signal(SIGINT, stop_or_end);
-  machine.loop.on_signal(SIGTERM, stop_or_end);
+  watch_signals(machine.loop, [&](int) { stop(); });
+  std::unique_ptr<control::Server> server;
   if (auto started = node->start(); !started) {
-    end = ended(ProcessEnd::Why::kFailed, started.error().text);
-    stop();
-    machine.run();
-    return end;
-  }
-  auto server = control::Server::start(
-      setup.paths.socket, [&](const control::Request& request, auto call) { node->handle(request, std::move(call)); });
-  if (!server) {
-    end = ended(ProcessEnd::Why::kFailed, server.error().text);
-    stop();
+    fail(why_not_started(started.error()), started.error().text);
+  } else if (auto made = control::Server::start(
+                 setup.paths.socket,
+                 [&](const control::Request& request, auto call) { node->handle(request, std::move(call)); });
+             !made) {
+    fail(ProcessEnd::Why::kFailed, made.error().text);
   } else {
-    ready(node->listening(), node->node_id());
+    server = std::move(*made);
+    if (auto heard = ready(node->listening(), node->node_id()); !heard) {
+      fail(ProcessEnd::Why::kFailed, heard.error().text);
+    }
   }
   machine.run();
-  if (server) server->reset();  // no command comes any more
+  server.reset();  // no command comes any more
   machine.strands.reset();
   machine.writer.reset();
   node.reset();
@@ -270,24 +250,17 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
   base::configure_log(base::Level::kWarn, base::LogFormat::kText);
   ProcessEnd end;
   Machine machine;
-  auto lock = take_lock_patiently(setup.paths.lock, machine.clock);
-  if (!lock) {
-    const bool busy = lock.error().fault == base::Fault::kConflict;
-    return ended(busy ? ProcessEnd::Why::kAlreadyRunning : ProcessEnd::Why::kFailed, lock.error().text);
-  }
-  auto node = make_node(setup, Mode::kClient, machine, end, nullptr);
+  const auto claim = claim_root(setup, LockUse::kCommand, machine.clock, end);
+  if (!claim) return end;
+  auto node = make_node(setup, Mode::kClient, *claim, machine, end, nullptr);
   if (!node) return end;
-  OrderlyStop orderly(machine);
+  OrderlyStop orderly(
+      machine.loop, [&] { machine.loop.stop(); }, _exit);
   const auto stop = [&] { orderly.begin(*node); };
   const auto call = std::make_shared<LocalCall>(answers, finished, [&] { machine.loop.post(stop); });
-  const auto leave_or_end = [&] {
-    end_at_next_signal();
-    call->leave();
-  };
-  machine.loop.on_signal(SIGINT, leave_or_end);
-  machine.loop.on_signal(SIGTERM, leave_or_end);
+  watch_signals(machine.loop, [&](int signal_number) { call->leave(signal_number); });
   if (auto started = node->start(); !started) {
-    end = ended(ProcessEnd::Why::kFailed, started.error().text);
+    end = ended(why_not_started(started.error()), started.error().text);
     machine.loop.post(stop);
   } else {
     node->handle(request, call);

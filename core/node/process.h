@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -31,22 +32,26 @@ struct ProcessSetup {
   config::Config config;
   std::string version;
   std::vector<std::filesystem::path> plugin_dirs;
+  // Told once, on the caller's thread, before a wait for the root's lock: for people.
+  std::function<void(std::string_view text)> note = {};
 };
 
 // Why a process ended or did not begin; the `atlas` program maps it to its exit codes.
 struct ProcessEnd {
-  enum class Why { kStopped, kConfig, kAlreadyRunning, kNoIdentity, kFailed } why = Why::kStopped;
+  enum class Why { kStopped, kConfig, kAlreadyRunning, kPortTaken, kNoIdentity, kFailed } why = Why::kStopped;
   std::string error;
   std::vector<config::Problem> problems;
 };
 
-// Runs a daemon until SIGINT or SIGTERM. A second one ends the process at once, with exit code 128 + its number. A stop
-// that a role does not let end within 10 s ends the process with exit code 1, after the goodbyes to all peers and a
-// flush of the database; both hold for run_command() too. `ready` is called once, when it accepts connections: one line
-// per address.
-ProcessEnd run_daemon(
-    const ProcessSetup& setup,
-    const std::function<void(const std::vector<net::SocketAddress>&, const std::string& node_id)>& ready);
+// Called once, when the node accepts connections; an error ends it again, with that text.
+using ReadyCallback =
+    std::function<base::Result<void>(const std::vector<net::SocketAddress>& addresses, const std::string& node_id)>;
+
+// Runs a daemon until SIGINT, SIGTERM or SIGHUP, except a SIGHUP that is ignored at the start, as nohup does it. A
+// second SIGINT or SIGTERM ends the process at once, with exit code 128 + its number. A stop that a role does not let
+// end within 10 s ends the process with exit code 1, after the goodbyes to all peers and a flush of the database. All
+// of this holds for run_command() too; there a signal is the command's exit code.
+ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready);
 
 // Runs one command inside this process, over a node that only dials and ends with the command.
 ProcessEnd run_command(const ProcessSetup& setup, const control::Request& request, const control::Answers& answers,

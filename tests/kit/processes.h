@@ -143,8 +143,10 @@ class NodeProcess {
   // SIGTERM; the exit code.
   int stop() {
     ::kill(pid_, SIGTERM);
-    return wait_for(std::exchange(pid_, -1));
+    return wait();
   }
+  // The exit code of a daemon that has been told to end, or ends by itself.
+  int wait() { return wait_for(std::exchange(pid_, -1)); }
   void kill() {
     ::kill(pid_, SIGKILL);
     wait_for(std::exchange(pid_, -1));

@@ -1,5 +1,8 @@
 // What the program says and returns when something is wrong.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "kit/processes.h"
 
@@ -121,6 +124,95 @@ TEST_F(CommandLineTest, DaemonCommandWithoutDaemonNamesTheSocket) {
 
 TEST_F(CommandLineTest, NobodyAtTheTargetIsUnreachable) {
   EXPECT_EQ(node.run({"net", "connect", "127.0.0.1:9"}).exit_code, 4);
+}
+
+TEST_F(CommandLineTest, FollowingNeedsADaemonAndEndsWithItInOneWay) {
+  const Finished refused = node.run({"net", "inbox", "--follow"});
+  EXPECT_EQ(refused.exit_code, 6);
+  EXPECT_NE(refused.err.find("--follow needs a running node"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("control.sock"), std::string::npos) << refused.err;
+  const NodeProcess sender(home, "sender");
+  for (const bool crash : {false, true}) {
+    node.start();
+    ASSERT_EQ(sender.run({"net", "send", node.address(), "hello"}).exit_code, 0);
+    const auto out = home.path() / (crash ? "second.out" : "first.out"), err = home.path() / "follow.err";
+    const pid_t follower = kit::launch(
+        {kit::atlas_program().string(), "--root", node.root().string(), "net", "inbox", "--follow", "--json"}, out,
+        err);
+    // What is there already comes first.
+    EXPECT_TRUE(kit::eventually([&] { return kit::contents(out).find("hello") != std::string::npos; }));
+    if (crash) {
+      node.kill();
+    } else {
+      EXPECT_EQ(node.stop(), 0);
+    }
+    EXPECT_EQ(kit::wait_for(follower), 1) << kit::contents(err);
+  }
+}
+
+TEST_F(CommandLineTest, PortOfAnotherProcessIsBusyAndNamed) {
+  NodeProcess other(home, "other");
+  other.start();
+  const std::string port = other.address().substr(other.address().rfind(':') + 1);
+  const Finished refused = node.run({"net", "listen", "--port", port, "--bind", "127.0.0.1"});
+  EXPECT_EQ(refused.exit_code, 7);
+  EXPECT_NE(refused.err.find("net listen: " + other.address() + ": the address is in use by another process"),
+            std::string::npos)
+      << refused.err;
+  EXPECT_NE(refused.err.find("--port"), std::string::npos) << refused.err;
+}
+
+// "::" may be missing on a machine, which is a warning; that another process has its port is none.
+TEST_F(CommandLineTest, PortThatOnlyIpv6HasTakenIsBusyToo) {
+  const int taken = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int only = 1;
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  socklen_t length = sizeof address;
+  if (taken < 0 || setsockopt(taken, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0 ||
+      bind(taken, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
+    GTEST_SKIP() << "no IPv6 here";
+  }
+  getsockname(taken, reinterpret_cast<sockaddr*>(&address), &length);
+  const std::string port = std::to_string(ntohs(address.sin6_port));
+  const Finished refused = node.run({"net", "listen", "--port", port});
+  close(taken);
+  EXPECT_EQ(refused.exit_code, 7);
+  EXPECT_NE(refused.err.find("[::]:" + port + ": the address is in use"), std::string::npos) << refused.err;
+}
+
+TEST_F(CommandLineTest, ReadyLineThatCannotBeWrittenEndsTheNode) {
+  const auto err = home.path() / "full.err";
+  const pid_t child = kit::launch({kit::atlas_program().string(), "--root", node.root().string(), "net", "listen",
+                                   "--port", "0", "--bind", "127.0.0.1"},
+                                  "/dev/full", err);
+  EXPECT_EQ(kit::wait_for(child), 1);
+  EXPECT_NE(kit::contents(err).find("atlas: net listen: the ready line could not be written to stdout"),
+            std::string::npos)
+      << kit::contents(err);
+}
+
+TEST_F(CommandLineTest, DirectoriesThatOthersCanWriteAreRefused) {
+  const auto keys = node.root() / "keys", state = node.root() / "state", run = node.root() / "run";
+  for (const auto& [directory, code] : {std::pair(keys, 1), std::pair(state, 3), std::pair(run, 1)}) {
+    std::filesystem::permissions(directory, std::filesystem::perms(0777));
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"net", "listen", "--port", "0"}, {"net", "peers"}}) {
+      const Finished refused = node.run(words);
+      EXPECT_EQ(refused.exit_code, code) << directory << refused.err;
+      EXPECT_NE(refused.err.find("run: chmod go-w " + directory.string()), std::string::npos) << refused.err;
+    }
+    std::filesystem::permissions(directory, std::filesystem::perms(0700));
+  }
+  EXPECT_EQ(node.run({"net", "peers"}).exit_code, 0);
+}
+
+TEST_F(CommandLineTest, ShowHasTheKeysOfTheRolesWithTheirDefaults) {
+  node.write_config("[plugins.keepalive]\ninterval = 7\n");
+  const auto values = node.run({"config", "show", "--json"}).json()["values"];
+  EXPECT_EQ(values["plugins.keepalive.interval"]["value"], 7);
+  EXPECT_EQ(values["plugins.keepalive.interval"]["origin"], "file");
+  EXPECT_EQ(values["plugins.keepalive.misses"]["origin"], "default");
 }
 
 TEST_F(CommandLineTest, WrongOptionIsAUsageError) {

@@ -29,7 +29,7 @@ struct Seed {
 constexpr Seed kSeeds[] = {
     {"bootstrap", 50, 120 * base::kSecond, 60, 23, ""},
     {"relay", 100, 300 * base::kSecond, 120, 23,
-     "transport.offer_relay is set, but no relay role is enabled: nothing is relayed"},
+     "transport.offer_relay: is set, but no relay role is enabled: nothing is relayed"},
 };
 constexpr std::size_t kConnections = 200, kHalfOpen = 50;
 constexpr std::int64_t kDrift = 300, kBan = 3600;

@@ -28,5 +28,27 @@ TEST_F(StopTest, SecondSignalEndsItAtOnce) {
   EXPECT_EQ(node.log().find("did not stop within"), std::string::npos) << node.log();
 }
 
+// A terminal that closes may say so more than once.
+TEST(HangUp, IsAnOrderlyStopHoweverOftenItComes) {
+  kit::TemporaryHome home;
+  kit::NodeProcess node(home, "node");
+  node.start();
+  kill(node.pid(), SIGHUP);
+  kill(node.pid(), SIGHUP);
+  EXPECT_EQ(node.wait(), 0) << node.log();
+  EXPECT_NE(node.log().find("stopping"), std::string::npos) << node.log();
+}
+
+TEST(HangUp, IsNothingUnderNohup) {
+  kit::TemporaryHome home;
+  kit::NodeProcess node(home, "node");
+  signal(SIGHUP, SIG_IGN);  // what nohup leaves to the program
+  node.start();
+  signal(SIGHUP, SIG_DFL);
+  kill(node.pid(), SIGHUP);
+  EXPECT_EQ(node.run({"net", "status"}).exit_code, 0) << node.log();
+  EXPECT_EQ(node.stop(), 0);
+}
+
 }  // namespace
 }  // namespace atlas

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/exit_codes.h"
@@ -81,12 +82,12 @@ TEST_F(ConfigCommands, CheckRefusesExecWithoutARoleForIt) {
   write_config("[plugins]\nenabled = []\n[exec]\nenabled = true\n");
   const PluginCheck plugins = [](const config::Config& config) { return check_plugins(config, "1.0"); };
   EXPECT_EQ(config_check(layout, false, plugins, out, err), kConfig);
-  EXPECT_THAT(take(err), HasSubstr(":4:11: exec.enabled: exec.enabled = true, but no enabled role provides exec"));
+  EXPECT_THAT(take(err), HasSubstr(":4:11: exec.enabled: is true, but no enabled role provides exec"));
 }
 
 TEST_F(ConfigCommands, WhatTheFileSaysDoesNotSteerTheTerminal) {
   write_config("[identity]\nname = \"a\u202eb\"\n");
-  EXPECT_EQ(config_show(layout, false, out, err), kOk) << err.str();
+  EXPECT_EQ(config_show(layout, false, {}, out, err), kOk) << err.str();
   EXPECT_THAT(take(out), HasSubstr("identity.name = \"a\\u202eb\""));
   write_config("[log]\nlevel = \"a\u202eb\"\n");
   EXPECT_EQ(config_check(layout, false, {}, out, err), kConfig);
@@ -108,7 +109,7 @@ TEST_F(ConfigCommands, CheckAsJson) {
 
 TEST_F(ConfigCommands, ShowNamesTheOriginOfEveryValue) {
   write_config("[network]\nport = 1\nbootstrap = [\"192.0.2.1:1\"]\n[plugins.x]\na = \"b\"\n");
-  EXPECT_EQ(config_show(layout, false, out, err), kOk) << err.str();
+  EXPECT_EQ(config_show(layout, false, {}, out, err), kOk) << err.str();
   const std::string text = take(out);
   EXPECT_THAT(text, testing::ContainsRegex("network.port = 1 +# config.toml:2\n"));
   EXPECT_THAT(text, testing::ContainsRegex("network.bootstrap = ..192.0.2.1:1.. +# config.toml:3\n"));
@@ -118,7 +119,7 @@ TEST_F(ConfigCommands, ShowNamesTheOriginOfEveryValue) {
 
 TEST_F(ConfigCommands, ShowAsJson) {
   write_config("[plugins]\nsoft_budget = 1\n[exec]\nenabled = false\n");
-  EXPECT_EQ(config_show(layout, true, out, err), kOk);
+  EXPECT_EQ(config_show(layout, true, {}, out, err), kOk);
   const json document = json::parse(take(out));
   EXPECT_EQ(document["file"], layout.config.string());
   EXPECT_EQ(document["values"]["plugins.soft_budget"], (json{{"value", "1000ms"}, {"origin", "file"}, {"line", 2}}));
@@ -127,9 +128,83 @@ TEST_F(ConfigCommands, ShowAsJson) {
   EXPECT_EQ(document["values"]["network.bind"]["value"], (json{"0.0.0.0", "::"}));
 }
 
+TEST_F(ConfigCommands, ShowHasTheKeysOfThePlugins) {
+  write_config("[plugins.keepalive]\nmisses = 5\nother = 1\n");
+  const PluginKeysOf keys = [](const config::Config&, std::vector<config::Problem>& problems) {
+    problems.push_back({"", 0, 0, "plugin gone: no gone.so"});
+    return std::vector<config::PluginKeys>{{"keepalive",
+                                            "",
+                                            {{"interval", "duration", "\"30s\"", "", ""},
+                                             {"misses", "integer", "3", "", ""},
+                                             {"names", "array of strings", "[]", "", ""}}}};
+  };
+  EXPECT_EQ(config_show(layout, false, keys, out, err), kOk);
+  const std::string text = take(out);
+  EXPECT_THAT(text, testing::ContainsRegex("plugins.keepalive.interval = .30s. +# default\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("plugins.keepalive.misses = 5 +# config.toml:2\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("plugins.keepalive.other = 1 +# config.toml:3\n"));
+  EXPECT_THAT(take(err), HasSubstr("plugin gone: no gone.so"));
+  EXPECT_EQ(config_show(layout, true, keys, out, err), kOk);
+  const json values = json::parse(take(out))["values"];
+  EXPECT_EQ(values["plugins.keepalive.interval"], (json{{"value", "30s"}, {"origin", "default"}}));
+  EXPECT_EQ(values["plugins.keepalive.misses"], (json{{"value", 5}, {"origin", "file"}, {"line", 2}}));
+  EXPECT_EQ(values["plugins.keepalive.names"], (json{{"value", json::array()}, {"origin", "default"}}));
+}
+
+TEST_F(ConfigCommands, ShowAsksTheRolesThemselves) {
+  write_config("[plugins]\nsearch = [\"" ATLAS_BUILD_DIR "/plugins\"]\nenabled = [\"keepalive\"]\n");
+  const PluginKeysOf keys = [](const config::Config& config, std::vector<config::Problem>& problems) {
+    return enabled_plugin_keys(config, "1.0", problems);
+  };
+  EXPECT_EQ(config_show(layout, false, keys, out, err), kOk);
+  EXPECT_THAT(take(out), testing::ContainsRegex("plugins.keepalive.misses = 3 +# default\n"));
+  EXPECT_THAT(take(err), IsEmpty());
+}
+
+TEST_F(ConfigCommands, TableOfAPluginThatIsNowhereIsAProblem) {
+  const std::string plugins = "[plugins]\nsearch = [\"" ATLAS_BUILD_DIR "/plugins\"]\nenabled = [\"keepalive\"]\n";
+  const PluginCheck check = [](const config::Config& config) { return check_plugins(config, "1.0"); };
+  write_config(plugins + "[plugins.bootstrp]\n[plugins.zzz]\na = 1\n");
+  EXPECT_EQ(config_check(layout, false, check, out, err), kConfig);
+  const std::string said = take(err);
+  EXPECT_THAT(said, HasSubstr(":4:10: [plugins.bootstrp]: no plugin of this name is enabled or installed; did you mean "
+                              "[plugins.bootstrap]?\n"));
+  EXPECT_THAT(said,
+              HasSubstr(":5:10: [plugins.zzz]: no plugin of this name is enabled or installed; install it, or take "
+                        "the table out\n"));
+  write_config(plugins + "[plugins.bootstrap]\n[plugins.keepalive]\nmisses = 4\n");
+  EXPECT_EQ(config_check(layout, false, check, out, err), kOk) << "installed and not enabled: " << take(err);
+}
+
+TEST_F(ConfigCommands, TableThatIsNearlyAnEnabledOneIsToldOnce) {
+  write_config("[plugins]\nsearch = [\"" ATLAS_BUILD_DIR
+               "/plugins\"]\nenabled = [\"keepalive\"]\n[plugins.keepalve]\n");
+  const PluginCheck check = [](const config::Config& config) { return check_plugins(config, "1.0"); };
+  EXPECT_EQ(config_check(layout, false, check, out, err), kConfig);
+  const std::string said = take(err);
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+}
+
+TEST_F(ConfigCommands, FilesThatOthersCanWriteAreRefused) {
+  write_config("[network]\nport = 1\n");
+  std::filesystem::permissions(layout.config, std::filesystem::perms(0666));
+  EXPECT_EQ(config_check(layout, false, {}, out, err), kConfig);
+  EXPECT_THAT(take(err), HasSubstr("can be written by others (mode 0666); run: chmod go-w " + layout.config.string()));
+  EXPECT_EQ(config_init(layout, "agent", true, out, err), kConfig);
+  EXPECT_THAT(take(err), HasSubstr("run: chmod go-w"));
+  EXPECT_EQ(config_text(), "[network]\nport = 1\n");
+  EXPECT_EQ(id_set_name(layout, "x", out, err), kConfig);
+  take(err);
+  std::filesystem::remove(layout.config);
+  std::filesystem::permissions(layout.state, std::filesystem::perms(0777));
+  EXPECT_EQ(config_check(layout, false, {}, out, err), kConfig) << "anybody could put a file there";
+  EXPECT_THAT(take(err), HasSubstr("its directory can be written by others (mode 0777); run: chmod go-w " +
+                                   layout.state.string()));
+}
+
 TEST_F(ConfigCommands, ShowOfABadFileExitsWith3) {
   write_config("[network]\nport = x\n");
-  EXPECT_EQ(config_show(layout, false, out, err), 3);
+  EXPECT_EQ(config_show(layout, false, {}, out, err), 3);
   EXPECT_THAT(take(err), StartsWith(layout.config.string() + ":2:"));
 }
 

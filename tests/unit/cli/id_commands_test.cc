@@ -159,5 +159,25 @@ TEST_F(IdCommands, NothingInATextSteersTheTerminal) {
   EXPECT_EQ(nlohmann::json::parse(take(out))["name"], "a\u202eb");
 }
 
+TEST_F(IdCommands, ConfigThatIsADirectoryIsAFailure) {
+  ASSERT_TRUE(create_directories(layout));
+  std::filesystem::create_directory(layout.config);
+  EXPECT_EQ(id_set_name(layout, "x", out, err), kFailure);
+  EXPECT_THAT(take(err), HasSubstr("config.toml: is no regular file; nothing was changed\n"));
+}
+
+TEST_F(IdCommands, KeysThatOthersCanReplaceAreRefused) {
+  ASSERT_TRUE(create_directories(layout));
+  std::filesystem::permissions(layout.keys, std::filesystem::perms(0777));
+  EXPECT_EQ(id_init(layout, false, out, err), kFailure);
+  EXPECT_THAT(take(err), HasSubstr("run: chmod go-w " + layout.keys.string()));
+  EXPECT_FALSE(std::filesystem::exists(layout.key));
+  std::filesystem::permissions(layout.keys, std::filesystem::perms(0700));
+  ASSERT_EQ(id_init(layout, false, out, err), kOk);
+  std::filesystem::permissions(layout.keys, std::filesystem::perms(0770));
+  EXPECT_EQ(id_show(layout, false, out, err), kFailure);
+  EXPECT_THAT(take(err), HasSubstr("can be written by others (mode 0770)"));
+}
+
 }  // namespace
 }  // namespace atlas::cli::test

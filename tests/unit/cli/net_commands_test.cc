@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "cli/help.h"
 #include "cli/plugin_catalog.h"
@@ -34,6 +35,7 @@ class NetCommands : public test::CommandTest {
   }
 
   std::unique_ptr<control::Server> node_;
+  std::thread stopper_;
 };
 
 TEST_F(NetCommands, WithoutANodeTheSocketIsNamed) {
@@ -56,6 +58,17 @@ TEST_F(NetCommands, TheNodeThatRunsIsAsked) {
   node_.reset();
   EXPECT_EQ(asked.path, "connect");
   EXPECT_EQ(asked.args, (std::map<std::string, std::string>{{"target", "[::1]:4433"}}));
+}
+
+TEST_F(NetCommands, NodeThatStopsMeanwhileIsAFailure) {
+  std::shared_ptr<control::Call> kept;
+  start_node([&](const control::Request&, std::shared_ptr<control::Call> call) {
+    kept = std::move(call);
+    stopper_ = std::thread([this] { node_.reset(); });
+  });
+  EXPECT_EQ(run("net connect", {{"target", {"x"}}}), kFailure);
+  stopper_.join();
+  EXPECT_NE(err.str().find("shutting down"), std::string::npos) << err.str();
 }
 
 TEST_F(NetCommands, PeersMayComeRowByRow) {
@@ -129,6 +142,41 @@ TEST_F(NetCommands, ABrokenConfigStopsListen) {
   EXPECT_EQ(run("net listen"), kConfig);
   EXPECT_NE(err.str().find("config.toml:2:"), std::string::npos) << err.str();
   EXPECT_NE(err.str().find("config.toml:3:"), std::string::npos) << err.str();
+}
+
+TEST_F(NetCommands, RootThatIsTooLongForTheSocketIsAUsageError) {
+  write_config("[plugins]\nenabled = []\n");
+  layout = layout_of(directory / std::string(120, 'r'));
+  for (const char* path : {"net listen", "net status", "net peers", "plugin list"}) {
+    EXPECT_EQ(run(path), kUsage) << path;
+    EXPECT_NE(err.str().find("choose a shorter root directory"), std::string::npos) << err.str();
+    err.str("");
+  }
+  EXPECT_EQ(find_commands(layout, "1.0").error, "") << "those of the plugins are refused when they run";
+  EXPECT_FALSE(std::filesystem::exists(layout.root));
+}
+
+TEST_F(NetCommands, FollowNeedsANodeThatRuns) {
+  const Command inbox{.path = "net inbox", .summary = "", .where = kWhereDaemon | kWhereClient};
+  const Terminal terminal{{}, out, err};
+  EXPECT_EQ(net_command(layout, inbox, {{}, "net inbox", {{"--follow", {"true"}}}}, "1.0", terminal), kNotFound);
+  EXPECT_NE(err.str().find("net inbox: --follow needs a running node: "), std::string::npos) << err.str();
+  EXPECT_NE(err.str().find(layout.socket.native()), std::string::npos) << err.str();
+}
+
+TEST_F(NetCommands, TableOfAPluginThatIsNowhereStopsEveryNode) {
+  write_config("[plugins]\nenabled = []\n[plugins.relai]\nx = 1\n");
+  for (const char* path : {"net listen", "net peers", "plugin list"}) {
+    EXPECT_EQ(run(path), kConfig) << path;
+    EXPECT_NE(err.str().find("config.toml:3:10: [plugins.relai]: no plugin of this name"), std::string::npos)
+        << err.str();
+    err.str("");
+  }
+}
+
+TEST_F(NetCommands, NothingIsMadeBelowARootWithoutAKey) {
+  EXPECT_EQ(run("net peers"), kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(layout.root));
 }
 
 TEST_F(NetCommands, ListenNeedsAKey) {

@@ -334,6 +334,7 @@ mode = "x"
   EXPECT_EQ(std::get<double>(bootstrap.at("pages.size").value), 1.5);
   EXPECT_THAT(std::get<std::vector<std::string>>(bootstrap.at("pages.names").value), ElementsAre("a", "b"));
   EXPECT_EQ(std::get<std::string>(loaded.config.plugin_tables.at("org.example.thing").at("mode").value), "x");
+  EXPECT_EQ(loaded.config.places.at("plugins.bootstrap"), std::pair(1u, 10u));
 }
 
 TEST(ConfigLoad, PluginTablesThatCannotBeRead) {

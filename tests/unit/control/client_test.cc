@@ -71,7 +71,7 @@ TEST_F(ControlClient, ANodeThatDiesIsNoticed) {
   const auto finished = call(socket_, Request{"status", {}}, {});
   dies.join();
   ASSERT_FALSE(finished);
-  EXPECT_EQ(finished.error().fault, base::Fault::kGone);
+  EXPECT_EQ(exit_code_of(finished.error().fault), kFailure) << "as when the node ends the command before it stops";
 }
 
 TEST_F(ControlClient, ReadsTheRefusalOfANodeThatIsFull) {
