@@ -196,6 +196,17 @@ std::vector<Column> columns_of(const Json& object) {
   return columns;
 }
 
+std::vector<Column> columns_in_use(const std::vector<Column>& columns, const std::vector<Json>& rows) {
+  std::vector<Column> out;
+  for (const Column& column : columns) {
+    const bool used = std::any_of(rows.begin(), rows.end(), [&](const Json& row) {
+      return !row.is_object() || cell(row, column, {}) != kNothing;
+    });
+    if (used) out.push_back(column);
+  }
+  return out.empty() ? columns : out;
+}
+
 std::string cell(const Json& object, const Column& column, const CellContext& context) {
   const Json* value = at_path(object, column.key);
   return value == nullptr ? std::string(kNothing) : shown_value(*value, column.format, context);

@@ -31,6 +31,9 @@ std::vector<Column> parse_display(std::string_view spec);
 // For a command without a spec: every key of the object as text.
 std::vector<Column> columns_of(const Json& object);
 
+// Without those that show nothing in any of the rows; all of them when that would leave none.
+std::vector<Column> columns_in_use(const std::vector<Column>& columns, const std::vector<Json>& rows);
+
 struct CellContext {
   std::int64_t now_s = 0;  // Unix seconds, for ago
   bool short_ids = false;

@@ -134,6 +134,7 @@ void Printer::print_table(const std::vector<Json>& rows) {
     return;
   }
   choose_columns(rows.front());
+  columns_ = columns_in_use(columns_, rows);
   const std::int64_t now = now_s();  // one for the whole table, or its columns might not fit
   widths_.assign(columns_.size(), 0);
   for (std::size_t i = 0; i < columns_.size(); ++i) widths_[i] = display_width(upper(columns_[i].header));

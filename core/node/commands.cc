@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "atlas/address.hpp"
 #include "atlas/ext/cli.h"
 #include "control/exit_code.h"
 
@@ -86,6 +87,13 @@ std::string dump(const json& value) {
 std::string argument(const control::Request& request, const std::string& name) {
   const auto found = request.args.find(name);
   return found == request.args.end() ? std::string() : found->second;
+}
+
+// False for what is none; then the command has ended.
+bool is_target(const std::string& text, control::Call& call) {
+  const std::string why = why_no_target(text);
+  if (!why.empty()) call.finish(control::kUsage, why);
+  return why.empty();
 }
 
 double to_ms(std::uint64_t microseconds) {
@@ -245,10 +253,7 @@ void Commands::peers(const control::Request& request, const std::shared_ptr<cont
 
 void Commands::connect(const control::Request& request, const std::shared_ptr<control::Call>& call) {
   const std::string target = argument(request, "target");
-  if (target.empty()) {
-    call->finish(control::kUsage, "connect: a target is missing: ip:port or a node id");
-    return;
-  }
+  if (!is_target(target, *call)) return;
   setup_.port->connect(target, kConnectTimeout, [this, call](host::Connected&& result) {
     if (!result.ok) {
       call->finish(control::exit_code_of(result.fault), result.error);
@@ -271,6 +276,7 @@ void Commands::connect(const control::Request& request, const std::shared_ptr<co
 
 void Commands::disconnect(const control::Request& request, const std::shared_ptr<control::Call>& call) {
   const std::string target = argument(request, "target");
+  if (!is_target(target, *call)) return;
   host::PeerHandle peer = setup_.port->find(target);
   std::string node_id = target;
   if (peer == 0) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "atlas/address.hpp"
+
 namespace atlas::node {
 
 struct Dialler::Dial final : net::TimerHeap::Entry {
@@ -44,8 +46,14 @@ Dialler::~Dialler() {
 
 void Dialler::dial(DialTarget target, base::MonoNs timeout, host::ConnectedFn done) {
   if (stopping_) return done(failed(base::Fault::kStopping, "the node is shutting down"));
+  if (!target.node_id) {
+    if (const std::string why = why_no_target(target.key); !why.empty()) {
+      return done(failed(base::Fault::kArgument, why));
+    }
+  }
   if (target.candidates.empty()) {
-    return done(failed(base::Fault::kUnreachable, target.key + ": no address is known"));
+    return done(failed(base::Fault::kUnreachable, target.key + ": no address is known; `atlas net discover --node " +
+                                                      target.key + "` may find one, or give its ip:port"));
   }
   const base::MonoNs now = deadlines_.now();
   auto known = by_key_.find(target.key);

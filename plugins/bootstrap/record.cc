@@ -143,13 +143,14 @@ void write_peer_record(atlas::msgpack::Writer& out, const Record& record, std::i
 }
 
 std::string peer_record_json(const Record& record, std::int64_t last_seen, bool connected) {
+  const auto or_null = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); };
   std::vector<std::string> relays;
   for (const atlas::Address& relay : record.relays) relays.push_back(relay.text());
   atlas::json::Object out;
   out.text("node_id", to_text(record.id)).text("address", record.address.text());
-  if (record.public_address) out.text("public_address", record.public_address->text());
+  out.text("public_address", record.public_address ? std::optional(record.public_address->text()) : std::nullopt);
   out.text("name", record.name).texts("skills", record.skills);
-  if (!record.operator_username.empty()) out.text("operator_username", record.operator_username);
+  out.text("operator_username", or_null(record.operator_username));
   out.text("trust_level", atlas::to_text(record.trust)).integer("last_seen", last_seen).texts("relays", relays);
   return out.boolean("connected", connected).str();
 }

@@ -1,6 +1,7 @@
 // The discovery role: keeps this node registered at its bootstrap nodes and finds others through them (protocol,
 // section 7).
 #include <algorithm>
+#include <atlas/address.hpp>
 #include <atlas/plugin.hpp>
 #include <memory>
 #include <vector>
@@ -37,8 +38,8 @@ class Discovery {
              .args = {{"--skill", ATLAS_ARG_TEXT, false, "only peers with this skill"},
                       {"--operator", ATLAS_ARG_TEXT, false, "only peers of this operator; a leading @ is optional"},
                       {"--node", ATLAS_ARG_TEXT, false, "only the peer with this node id"}},
-             .display = "node_id:id=NODE, name=NAME, address=ADDRESS, skills:list=SKILLS, "
-                        "operator_username=OPERATOR, last_seen:ago=SEEN"},
+             .display = "node_id:id=node id, name, address, skills:list, operator_username=operator, "
+                        "last_seen:ago=last seen"},
             &Discovery::on_discover);
     registered_ = setup.gauge("registered", "Bootstrap nodes that this node is registered at.");
     registers_ = setup.counter("registers", "Times that this node became registered.");
@@ -77,14 +78,19 @@ class Discovery {
   }
 
   void on_discover(const atlas::Call& call) {
-    if (bootstrap_.empty()) {
-      return call.fail({ATLAS_E_CONFIG}, "no bootstrap node is configured: set network.bootstrap in config.toml");
-    }
     Filter filter;
     filter.skill = call.text("--skill").value_or("");
     filter.operator_username = call.text("--operator").value_or("");
     if (filter.operator_username.starts_with('@')) filter.operator_username.erase(0, 1);
-    filter.node_id = call.text("--node").value_or("");
+    if (const auto node_id = call.text("--node")) {
+      if (const auto why = atlas::why_no_node_id(*node_id); !why.empty()) {
+        return call.fail({ATLAS_E_ARG}, atlas::concat("--node: ", why));
+      }
+      filter.node_id = *node_id;
+    }
+    if (bootstrap_.empty()) {
+      return call.fail({ATLAS_E_CONFIG}, "no bootstrap node is configured: set network.bootstrap in config.toml");
+    }
     std::erase_if(searches_, [](const auto& search) { return search.expired(); });
     if (searches_.size() >= kMaxSearches) return call.fail({ATLAS_E_FULL}, "others discover already; try again later");
     const auto search = std::make_shared<Search>(host_, call, std::move(filter), limits_);

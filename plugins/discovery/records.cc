@@ -1,6 +1,7 @@
 #include "records.h"
 
 #include <algorithm>
+#include <atlas/address.hpp>
 #include <limits>
 
 #include "address.h"
@@ -47,11 +48,6 @@ bool take_texts(const View& value, std::size_t most, std::size_t most_each, std:
   return true;
 }
 
-bool is_node_id(std::string_view id) {
-  return id.size() == kNodeIdSize && id.starts_with("atlas_") &&
-         id.find_first_not_of("0123456789abcdef", 6) == std::string_view::npos;
-}
-
 bool is_kept(std::string_view address, const Reading& reading) {
   const Scope scope = scope_of(address);
   return scope == Scope::kUsable || (scope == Scope::kLoopback && reading.loopback);
@@ -59,7 +55,8 @@ bool is_kept(std::string_view address, const Reading& reading) {
 
 std::optional<PeerInfo> decode_record(const MapView& map, const Reading& reading) {
   PeerInfo out;
-  if (!take_text(map.find("node_id"), kNodeIdSize, true, out.node_id) || !is_node_id(out.node_id)) return std::nullopt;
+  if (!take_text(map.find("node_id"), kNodeIdSize, true, out.node_id) || !atlas::is_node_id(out.node_id))
+    return std::nullopt;
   if (!take_text(map.find("address"), kMaxAddress, true, out.address)) return std::nullopt;
   if (!take_text(map.find("public_address"), kMaxAddress, false, out.public_address)) return std::nullopt;
   if (!take_text(map.find("name"), kMaxName, false, out.name)) return std::nullopt;

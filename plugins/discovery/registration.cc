@@ -28,7 +28,7 @@ void Registration::dial() {
   if (stopped_) return;
   host_.connect(address_, kDialTimeout, [this](const atlas::Connected& result) {
     if (stopped_) return;
-    if (!result.status.ok()) return failed(std::string(result.error.empty() ? result.status.text() : result.error));
+    if (!result.status.ok()) return failed(result.why(address_));
     peer_ = result.peer;
     register_now();
   });

@@ -19,6 +19,8 @@ constexpr std::size_t kQuickPages = 16;
 constexpr Millis kBetweenQuickPages{250}, kBetweenPages{1'500};
 // One result has to fit a line of the control socket (8 MiB).
 constexpr std::size_t kMaxShownBytes = 6u << 20;
+constexpr std::string_view kFromDatabase = "what is shown is from the peer database";
+constexpr std::uint32_t kRateLimited = 4001, kInternal = 5001;
 constexpr std::size_t kMaxKnown = 1'000;  // peers of the database that are shown when nobody answers
 
 }  // namespace
@@ -42,10 +44,8 @@ void Search::start(const std::vector<std::string>& bootstrap) {
 }
 
 void Search::connected(std::size_t index, const atlas::Connected& result) {
-  if (!result.status.ok()) {
-    return over(index, std::string(result.error.empty() ? result.status.text() : result.error));
-  }
   Asked& asked = asked_[index];
+  if (!result.status.ok()) return over(index, result.why(asked.address));
   asked.peer = result.peer;
   static_cast<void>(host_.peers().info(
       asked.peer, [&](const atlas::PeerView& peer) { asked.loopback = scope_of(peer.address()) == Scope::kLoopback; }));
@@ -64,10 +64,11 @@ void Search::ask(std::size_t index) {
 void Search::answered(std::size_t index, const atlas::Answer& answer) {
   Asked& asked = asked_[index];
   if (asked.over) return;
-  if (!answer.ok()) return over(index, answer.why());
+  if (!answer.status.ok()) return over(index, answer.why());
+  if (!answer.ok()) return refused(index, answer.error_code, answer.why());
   const Reading reading{host_.unix_seconds(), limits_.records - asked.records, asked.loopback};
   auto page = answer.type == kPeers ? decode_peers(answer.map(), reading) : std::nullopt;
-  if (!page) return over(index, "the answer is no list of peers");
+  if (!page) return refused(index, 0, "the answer is no list of peers");
   asked.records += page->peers.size() + page->malformed;
   asked.bytes += answer.body.size();
   // A cursor that leads nowhere new would go on for ever.
@@ -92,13 +93,19 @@ void Search::keep(Page page) {
   }
 }
 
-void Search::over(std::size_t index, const std::string& problem) {
+void Search::refused(std::size_t index, std::uint32_t code, std::string problem) {
+  asked_[index].refusal = code;
+  over(index, std::move(problem));
+}
+
+void Search::over(std::size_t index, std::string problem) {
   Asked& asked = asked_[index];
   if (std::exchange(asked.over, true)) return;
   asked.next.cancel();
   // Half an answer is one.
   if (problem.empty() || asked.records != 0) ++answering_;
   if (!problem.empty()) static_cast<void>(call_.progress(concat("bootstrap node ", asked.address, ": ", problem)));
+  asked.problem = std::move(problem);
   if (--open_ == 0) report();
 }
 
@@ -136,7 +143,23 @@ void Search::report() {
   if (shown < order.size()) static_cast<void>(call_.progress(concat(order.size() - shown, " more are not shown")));
   static_cast<void>(call_.result(out.str()));
   if (answering_ > 0) return call_.finish();
-  call_.fail({ATLAS_E_UNREACHABLE}, "no bootstrap node answered; what is shown is from the peer database");
+  fail();
+}
+
+// Somebody who says no is told before many who say nothing: there is something to be done about it.
+void Search::fail() {
+  const auto no = std::find_if(asked_.begin(), asked_.end(), [](const Asked& asked) { return asked.refusal; });
+  if (no == asked_.end()) {
+    return call_.fail({ATLAS_E_UNREACHABLE},
+                      concat("no bootstrap node answered: see that network.bootstrap in config.toml is right and that "
+                             "they are up; ",
+                             kFromDatabase));
+  }
+  const char* advice = no->refusal == kRateLimited ? "ask again in some minutes"
+                       : no->refusal == kInternal  ? "ask again later"
+                                                   : "see that it runs the bootstrap role";
+  call_.fail({ATLAS_E_DENIED},
+             concat("bootstrap node ", no->address, " refused: ", no->problem, ": ", advice, "; ", kFromDatabase));
 }
 
 }  // namespace discovery

@@ -5,6 +5,7 @@
 #include <atlas/plugin.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class Search : public std::enable_shared_from_this<Search> {
     atlas::Peer peer = 0;
     bool loopback = false;  // it is on this machine
     bool over = false;
+    std::string problem;                   // why its answer is not complete
+    std::optional<std::uint32_t> refusal;  // the code of its Error; 0 for another answer that is no list of peers
     std::size_t records = 0, pages = 0, bytes = 0;
     std::vector<std::uint8_t> cursor;
     atlas::Timer next;
@@ -39,9 +42,11 @@ class Search : public std::enable_shared_from_this<Search> {
   void ask(std::size_t index);
   void answered(std::size_t index, const atlas::Answer& answer);
   void keep(Page page);
-  void over(std::size_t index, const std::string& problem);
+  void over(std::size_t index, std::string problem);
+  void refused(std::size_t index, std::uint32_t code, std::string problem);
   void end_all(const std::string& problem);
   void report();
+  void fail();
   void add_known();
 
   atlas::Host& host_;

@@ -1,5 +1,6 @@
 // The keepalive role: pings every connected peer now and then, lets go of those that have gone silent, and answers the
 // pings of others (protocol, section 6).
+#include <atlas/address.hpp>
 #include <chrono>
 
 #include "ping.h"
@@ -64,6 +65,7 @@ class Keepalive {
     const auto interval = call.duration("--interval", 1s, 1ms, 1h);
     if (!interval) return;
     const PingRun::Options options{call.text("target").value_or(""), *count, *interval, timeout_};
+    if (const auto why = atlas::why_no_target(options.target); !why.empty()) return call.fail({ATLAS_E_ARG}, why);
     std::make_shared<PingRun>(host_, call, options)->start();
   }
 

@@ -45,9 +45,7 @@ void PingRun::start() {
 void PingRun::connected(const atlas::Connected& result) {
   if (!call_.is_open()) return;
   if (!result.status.ok()) {
-    const auto why = result.error.empty() ? result.status.text() : result.error;
-    call_.fail(result.status, concat("cannot reach ", options_.target, ": ", why));
-    return;
+    return call_.fail(result.status, concat(options_.target, ": ", result.why(options_.target)));
   }
   peer_ = result.peer;
   node_id_ = result.node_id;
@@ -72,7 +70,9 @@ void PingRun::answered(std::int64_t ts, const atlas::Answer& answer) {
     ++received_;
     static_cast<void>(call_.progress(concat("pong from ", node_id_, ": seq=", sent_, " rtt=", shown(answer.rtt))));
   } else {
+    refused_ = answer.error_code != 0;
     last_failure_ = answer.ok() ? "the answer is no Pong to this Ping" : answer.why();
+    if (answer.error_code == ATLAS_ERROR_REJECTED) last_failure_ += "; the peer has no keepalive role, it seems";
     static_cast<void>(call_.progress(concat("no pong: seq=", sent_, " (", last_failure_, ")")));
   }
   if (sent_ == options_.count || is_hopeless(answer)) return report();
@@ -85,10 +85,10 @@ void PingRun::answered(std::int64_t ts, const atlas::Answer& answer) {
   });
 }
 
-// Going on against a rate limit ends in a ban.
+// Going on against a rate limit ends in a ban; who refuses a ping will refuse the next one.
 bool PingRun::is_hopeless(const atlas::Answer& answer) const {
-  return answer.error_code == kRateLimited || answer.status.code == ATLAS_E_GONE ||
-         answer.status.code == ATLAS_E_STOPPING;
+  return answer.error_code == kRateLimited || answer.error_code == ATLAS_ERROR_REJECTED ||
+         answer.status.code == ATLAS_E_GONE || answer.status.code == ATLAS_E_STOPPING;
 }
 
 atlas::json::Object PingRun::rtt_json() const {
@@ -104,7 +104,9 @@ void PingRun::report() {
   out.text("node_id", node_id_).text("path", "direct").integer("sent", sent_).integer("received", received_);
   static_cast<void>(call_.result(out.object("rtt_ms", rtt_json()).str()));
   if (received_ != 0) return call_.finish();
-  call_.fail({ATLAS_E_TIMEOUT}, concat("no answer to ", sent_, sent_ == 1 ? " ping" : " pings", ": ", last_failure_));
+  const auto pings = concat(sent_, sent_ == 1 ? " ping" : " pings", ": ", last_failure_);
+  if (refused_) return call_.fail({ATLAS_E_DENIED}, concat("no pong to ", pings));
+  call_.fail({ATLAS_E_TIMEOUT}, concat("no answer to ", pings));
 }
 
 }  // namespace keepalive

@@ -9,7 +9,6 @@ namespace {
 constexpr Millis kDialTimeout{15'000};
 constexpr Millis kAnswerTimeout{10'000};
 constexpr std::uint32_t kRateLimited = 4001, kInternal = 5001;
-constexpr std::size_t kNodeIdSize = 6 + 64;
 
 Delivery failed(atlas::Status status, std::string_view why) {
   Delivery out;
@@ -55,22 +54,13 @@ std::string_view to_text(Outcome outcome) {
   return "waiting";
 }
 
-bool is_target(std::string_view text) {
-  if (text.size() > 256) return false;
-  if (text.starts_with("atlas_") && text.find(':') == std::string_view::npos) {
-    return text.size() == kNodeIdSize && text.find_first_not_of("0123456789abcdef", 6) == std::string_view::npos;
-  }
-  const auto colon = text.rfind(':');
-  return colon != std::string_view::npos && colon != 0 && colon + 1 != text.size() &&
-         text.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
-}
-
 void deliver(atlas::Host& host, const std::string& target, Message message, std::function<void(const Delivery&)> done) {
   host.connect(target, kDialTimeout,
                [&host, message = std::move(message), done](const atlas::Connected& result) mutable {
                  if (!result.status.ok()) {
                    Delivery out = failed(result.status, result.error);
                    out.away = true;
+                   if (result.status.code == ATLAS_E_ARG) out.outcome = Outcome::kRefused;  // it never is an address
                    return done(out);
                  }
                  message.to = result.node_id;

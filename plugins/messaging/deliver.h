@@ -28,9 +28,6 @@ struct Delivery {
   bool stopping = false;  // this node is shutting down: it was no real attempt
 };
 
-// True for a node id and for what may be "ip:port".
-bool is_target(std::string_view text);
-
 // message.to is filled in with the node that answers. `done` runs once.
 void deliver(atlas::Host& host, const std::string& target, Message message, std::function<void(const Delivery&)> done);
 

@@ -140,6 +140,15 @@ void Inbox::newest_first(std::string_view from, const std::function<bool(const S
   }
 }
 
+std::optional<Inbox::Stored> Inbox::find(std::string_view id, std::string_view from) const {
+  const auto held = std::find_if(held_.rbegin(), held_.rend(), [&](const auto& entry) {
+    return entry.second.id == id && entry.second.safe && (from.empty() || entry.second.from == from);
+  });
+  if (held == held_.rend()) return std::nullopt;
+  const auto row = host_.store().get(numbered(kRows, held->first));
+  return row ? stored_of(*row) : std::nullopt;
+}
+
 atlas::Status Inbox::remove(std::string_view id) {
   const auto held = std::find_if(held_.begin(), held_.end(),
                                  [id](const auto& entry) { return entry.second.id == id && entry.second.safe; });

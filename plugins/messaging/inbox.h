@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Inbox {
   void take(Message message, Done done);
   // From the newest to older ones until show() returns false; of one sender when `from` is not empty.
   void newest_first(std::string_view from, const std::function<bool(const Stored&)>& show) const;
+  // The newest with this id; of one sender when `from` is not empty.
+  std::optional<Stored> find(std::string_view id, std::string_view from) const;
   // GONE: no such message.
   atlas::Status remove(std::string_view id);
   std::size_t size() const { return held_.size(); }

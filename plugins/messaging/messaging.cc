@@ -1,6 +1,7 @@
 // The messaging role: takes messages of peers into a durable inbox and sends those of people through a durable outbox
 // (protocol, section 6).
 #include <algorithm>
+#include <atlas/address.hpp>
 #include <atlas/plugin.hpp>
 #include <map>
 #include <memory>
@@ -153,7 +154,8 @@ class Messaging {
             .where = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT,
             .summary = "Send a message to a peer",
             .args = {{"target", ATLAS_ARG_TEXT, true, "ip:port, [ipv6]:port or a node id"},
-                     {"body", ATLAS_ARG_REST, true, "JSON, or plain text that becomes a JSON string"},
+                     {"body", ATLAS_ARG_REST, true,
+                      "JSON, or plain text that becomes a JSON string; - reads it from standard input"},
                      {"--topic", ATLAS_ARG_TEXT, false, "what it is about, at most 256 bytes"},
                      {"--reply-to", ATLAS_ARG_TEXT, false, "id of the message that this one answers"}},
             .display = "id, to=to, status, attempts, reason"};
@@ -165,8 +167,9 @@ class Messaging {
             .args = {{"--follow", ATLAS_ARG_FLAG, false, "go on and show what arrives"},
                      {"--limit", ATLAS_ARG_INTEGER, false, "how many of the newest (default 100)"},
                      {"--from", ATLAS_ARG_TEXT, false, "only of this node"},
+                     {"--id", ATLAS_ARG_TEXT, false, "show the message with this id, whole"},
                      {"--remove", ATLAS_ARG_TEXT, false, "remove the message with this id"}},
-            .display = "received_at:ago=RECEIVED, from:id=FROM, topic=TOPIC, body=BODY, id=ID"};
+            .display = "received_at:ago=received, from:id, topic, body, id, reply_to"};
   }
   static atlas::Command outbox_spec() {
     return {.path = "outbox",
@@ -175,14 +178,12 @@ class Messaging {
             .args = {{"--audit", ATLAS_ARG_FLAG, false, "show the attempts instead"},
                      {"--limit", ATLAS_ARG_INTEGER, false, "how many (default 100)"},
                      {"--remove", ATLAS_ARG_TEXT, false, "give up on the message with this id"}},
-            .display =
-                "id=ID, target:id=TARGET, attempts=ATTEMPTS, attempt=ATTEMPT, outcome=OUTCOME, next_at:ago=NEXT, "
-                "at:ago=AT, reason=REASON"};
+            .display = "id, target:id, attempts, attempt, outcome, next_at:ago=next, at:ago, reason"};
   }
 
   void on_send(const atlas::Call& call) {
     const std::string target = call.text("target").value_or("");
-    if (!is_target(target)) return call.fail({ATLAS_E_ARG}, atlas::concat(target, ": neither ip:port nor a node id"));
+    if (const auto no = atlas::why_no_target(target); !no.empty()) return call.fail({ATLAS_E_ARG}, no);
     Message message;
     std::string why;
     auto body = body_from_text(call.text("body").value_or(""), why);
@@ -203,10 +204,9 @@ class Messaging {
     outbox_->add(
         target, std::move(message),
         [this, call](Outcome outcome, const Outbox::Entry& entry) { report(call, outcome, entry); },
-        [this, call](atlas::Status status) {
+        [this, call](atlas::Status status, const std::string& why) {
           show_sizes();
-          call.fail(status, status.code == ATLAS_E_FULL ? "the outbox is full; see `atlas net outbox`"
-                                                        : atlas::concat("not stored: ", status.text()));
+          call.fail(status, why);
         });
     show_sizes();
   }
@@ -232,7 +232,7 @@ class Messaging {
     atlas::json::Object out;
     out.text("id", entry.id).text("to", to).text("status", lost ? "failed" : to_text(outcome));
     out.integer("attempts", entry.attempts);
-    static_cast<void>(call.result((reason.empty() ? out.null("reason") : out.text("reason", reason)).str()));
+    static_cast<void>(call.result(out.text("reason", or_null(reason)).str()));
     if (outcome == Outcome::kRefused) return call.fail({ATLAS_E_DENIED}, atlas::concat(to, " refused it: ", reason));
     if (lost || outcome == Outcome::kExpired) {
       return call.fail({ATLAS_E_UNREACHABLE}, atlas::concat("not sent: ", reason));
@@ -241,15 +241,38 @@ class Messaging {
     call.finish();
   }
 
+  static std::optional<std::string> or_null(const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+  }
+
+  // False when the option is there and no message id; then the command has ended.
+  static bool is_id_or_absent(const atlas::Call& call, std::string_view option) {
+    const auto id = call.text(option);
+    if (!id || is_message_id(*id)) return true;
+    call.fail({ATLAS_E_ARG}, atlas::concat(option, ": ", *id, ": a message id is msg_ and a UUID"));
+    return false;
+  }
+
   void on_inbox(const atlas::Call& call) {
-    if (const auto id = call.text("--remove")) return remove_from_inbox(call, *id);
+    if (!is_id_or_absent(call, "--remove") || !is_id_or_absent(call, "--id")) return;
     const auto limit = call.integer("--limit", 100, 1, 50'000);
     if (!limit) return;
     const std::string from = call.text("--from").value_or("");
+    const std::string why = call.flag("--from") ? atlas::why_no_node_id(from) : "";
+    if (!why.empty()) return call.fail({ATLAS_E_ARG}, atlas::concat("--from: ", why));
+    if (const auto id = call.text("--remove")) return remove_from_inbox(call, *id);
+    if (const auto id = call.text("--id")) return show_one(call, *id, from);
     if (call.flag("--follow")) return follow(call, newest(call, *limit, from), from);
     atlas::json::Array out;
     for (const auto& row : newest(call, *limit, from)) out.raw(row);
     static_cast<void>(call.result(out.str()));
+    call.finish();
+  }
+
+  void show_one(const atlas::Call& call, const std::string& id, const std::string& from) {
+    const auto one = inbox_->find(id, from);
+    if (!one) return call.fail({ATLAS_E_GONE}, atlas::concat(id, ": no such message in the inbox"));
+    static_cast<void>(call.result(to_json(one->message, one->received_at, kMaxShownBytes).str()));
     call.finish();
   }
 
@@ -281,7 +304,9 @@ class Messaging {
   }
 
   void follow(const atlas::Call& call, const std::vector<std::string>& rows, const std::string& from) {
-    if (host_.is_client()) return call.fail({ATLAS_E_STATE}, "--follow needs a running daemon: `atlas net listen`");
+    if (host_.is_client()) {
+      return call.fail({ATLAS_E_GONE}, "--follow needs a running node; start one with `atlas net listen`");
+    }
     if (followers_.size() >= kMaxFollowers) return call.fail({ATLAS_E_FULL}, "too many follow the inbox already");
     for (const auto& row : rows) static_cast<void>(call.row(row));
     const std::uint64_t id = next_follower_++;
@@ -290,6 +315,7 @@ class Messaging {
   }
 
   void on_outbox(const atlas::Call& call) {
+    if (!is_id_or_absent(call, "--remove")) return;
     if (const auto id = call.text("--remove")) {
       if (!outbox_->remove(*id)) {
         return call.fail({ATLAS_E_GONE}, atlas::concat(*id, ": no such message in the outbox"));
@@ -309,7 +335,7 @@ class Messaging {
     for (const auto& one : outbox_->audit(most)) {
       atlas::json::Object row;
       row.text("id", one.id).text("target", one.target).integer("attempt", one.attempt).integer("at", one.at);
-      out.object(row.text("outcome", one.outcome).text("reason", one.reason));
+      out.object(row.text("outcome", one.outcome).text("reason", or_null(one.reason)));
     }
     return out;
   }
@@ -320,8 +346,10 @@ class Messaging {
       if (most-- == 0) break;
       atlas::json::Object row;
       row.text("id", one.id).text("target", one.target).integer("attempts", one.attempts);
-      row.integer("created_at", one.created_at).integer("next_at", one.next_at).text("reason", one.reason);
-      out.object(row);
+      row.integer("created_at", one.created_at);
+      if (one.next_at == 0) row.null("next_at");
+      if (one.next_at != 0) row.integer("next_at", one.next_at);
+      out.object(row.text("reason", or_null(one.reason)));
     }
     return out;
   }

@@ -6,7 +6,9 @@
 
 namespace messaging {
 
+using atlas::concat;
 using atlas::Millis;
+using atlas::Status;
 using atlas::msgpack::MapView;
 using atlas::msgpack::Writer;
 
@@ -36,6 +38,8 @@ void Outbox::load() {
   arm();
 }
 
+// Receivers are dialled at random times of the first pause, each of them for all that waits for it: what was sent to
+// one node goes out in that order.
 void Outbox::load_rows() {
   const auto spread = static_cast<std::uint64_t>(limits_.first_pause.count()) + 1;
   static_cast<void>(host_.store().scan(kRows, "", [&](atlas::Bytes key, atlas::Bytes value) {
@@ -49,7 +53,8 @@ void Outbox::load_rows() {
     next_ = std::max(next_, entry.number + 1);
     if (entry.target.empty() || entry.id.empty()) return true;  // of a newer version, perhaps: left alone
     waiting.bytes = value.size();
-    waiting.due = host_.now() + Millis(host_.random_below(spread));
+    waiting.due = host_.now();
+    if (!lanes_.contains(entry.target)) lanes_[entry.target].away(host_.now() + Millis(host_.random_below(spread)));
     insert(std::move(waiting));
     return true;
   }));
@@ -77,8 +82,27 @@ Outbox::Place Outbox::insert(Waiting waiting) {
   return waiting_.insert_or_assign(number, std::move(waiting)).first;
 }
 
-void Outbox::add(std::string target, Message message, Told told, std::function<void(atlas::Status)> refused) {
-  if (stopped_) return refused({ATLAS_E_STOPPING});
+std::string Outbox::why_no_room(std::uint64_t bytes) const {
+  constexpr std::string_view advice = "; `atlas net outbox` shows what waits, its --remove gives a message up";
+  if (waiting_.size() >= limits_.messages) {
+    return concat("the outbox is full: ", limits_.messages, " messages may wait (plugins.messaging.outbox_messages)",
+                  advice);
+  }
+  if (bytes_ + bytes <= limits_.bytes) return "";
+  return concat("the outbox is full: it holds ", bytes_, " bytes and this message has ", bytes, ", together more than ",
+                limits_.bytes, " (plugins.messaging.outbox_bytes)", advice);
+}
+
+std::string Outbox::why_not_stored(Status status, const std::string& host_says) const {
+  if (!host_says.empty()) return concat("not stored: ", host_says);
+  if (status.code == ATLAS_E_FULL) {
+    return "not stored: there is no room left on the disk of the node's database; see the node's log";
+  }
+  return concat("not stored: ", status.text());
+}
+
+void Outbox::add(std::string target, Message message, Told told, Refused refused) {
+  if (stopped_) return refused({ATLAS_E_STOPPING}, "the node is shutting down");
   Waiting waiting;
   Entry& entry = waiting.entry;
   entry.number = next_;
@@ -89,7 +113,7 @@ void Outbox::add(std::string target, Message message, Told told, std::function<v
   row.map(3).text("target").text(entry.target).text("created_at").integer(entry.created_at);
   row.text("message").raw(encode(message));
   waiting.bytes = row.size();
-  if (waiting_.size() >= limits_.messages || bytes_ + waiting.bytes > limits_.bytes) return refused({ATLAS_E_FULL});
+  if (const std::string why = why_no_room(waiting.bytes); !why.empty()) return refused({ATLAS_E_FULL}, why);
 
   waiting.due = host_.now();
   waiting.tell_by = host_.now() + kTellWithin;
@@ -97,11 +121,14 @@ void Outbox::add(std::string target, Message message, Told told, std::function<v
   waiting.told = std::move(told);
   const std::uint64_t number = next_++;
   insert(std::move(waiting));
-  host_.store().put(numbered(kRows, number), row.bytes(), [this, number, refused](atlas::Status status) {
+  const auto at_once = std::make_shared<bool>(true);  // what the host says of its last refusal is about this one
+  host_.store().put(numbered(kRows, number), row.bytes(), [this, number, refused, at_once](Status status) {
     if (status.ok()) return stored(number);
+    const std::string why = why_not_stored(status, *at_once ? host_.last_error() : "");
     if (const auto place = waiting_.find(number); place != waiting_.end()) drop(place);
-    refused(status);
+    refused(status, why);
   });
+  *at_once = false;
 }
 
 void Outbox::stored(std::uint64_t number) {
@@ -187,16 +214,26 @@ void Outbox::attempted(std::uint64_t number, const std::string& target, const De
 void Outbox::wait_on(Waiting& waiting, const Delivery& delivery, Lane& lane) {
   Entry& entry = waiting.entry;
   const Millis now = host_.now(), pause = pause_after(entry.attempts);
-  waiting.due = now + pause;
+  // Who is away is away for those behind as well: the lane waits, and the oldest is the first again.
+  waiting.due = delivery.away ? now : now + pause;
+  if (delivery.away) lane.away(now + pause);
   if (delivery.limited) lane.limited(now);
-  if (delivery.away) lane.away(waiting.due);
-  const Millis next = std::max(waiting.due, lane.ready_at());
-  entry.next_at = host_.unix_seconds() + (next - now).count() / 1000;
   note(entry, to_text(Outcome::kWaiting));
   save(entry);
-  const std::string target = entry.target;
+  const Entry first = entry;
   tell(waiting, Outcome::kWaiting);
-  if (delivery.away) expire(target);  // those behind it have no attempt of their own now
+  if (!delivery.away) return;
+  tell_those_behind(first);
+  expire(first.target);  // they have no attempt of their own now
+}
+
+// Nobody was there for the first of a lane: it is as if the others had been tried.
+void Outbox::tell_those_behind(const Entry& first) {
+  for (auto& [number, waiting] : waiting_) {
+    if (waiting.entry.target != first.target || !waiting.told || !waiting.stored || waiting.under_way) continue;
+    waiting.entry.reason = first.reason;
+    tell(waiting, Outcome::kWaiting);
+  }
 }
 
 void Outbox::end(Place place, Outcome outcome) {
@@ -225,8 +262,18 @@ bool Outbox::is_too_old(const Entry& entry) const {
 
 void Outbox::tell(Waiting& waiting, Outcome outcome) {
   const Told told = std::exchange(waiting.told, nullptr);
-  const Entry entry = waiting.entry;
-  if (told) told(outcome, entry);
+  if (told) told(outcome, outcome == Outcome::kWaiting ? shown(waiting) : waiting.entry);
+}
+
+// With what follows from the others that wait.
+Outbox::Entry Outbox::shown(const Waiting& waiting) const {
+  Entry out = waiting.entry;
+  if (waiting.under_way || !waiting.stored || stopped_) return out;
+  if (out.reason.empty()) out.reason = why_waiting(waiting);
+  const Lane& lane = lanes_.at(out.target);
+  const Millis next = std::max(waiting.due, lane.ready_at());
+  out.next_at = lane.busy ? 0 : host_.unix_seconds() + std::max(next - host_.now(), Millis(0)).count() / 1000;
+  return out;
 }
 
 void Outbox::save(const Entry& entry) {
@@ -275,10 +322,29 @@ void Outbox::on_wake() {
   start_due();
   for (auto& [number, waiting] : waiting_) {
     if (!waiting.told || !waiting.stored || waiting.under_way || waiting.tell_by > host_.now()) continue;
-    waiting.entry.reason = "others wait for the same receiver";
     tell(waiting, Outcome::kWaiting);
   }
   arm();
+}
+
+// Of a message that has had no attempt yet.
+std::string Outbox::why_waiting(const Waiting& waiting) const {
+  const Millis now = host_.now();
+  const Lane& lane = lanes_.at(waiting.entry.target);
+  const auto seconds = (std::max(lane.ready_at() - now, Millis(0)).count() + 999) / 1000;
+  switch (lane.hold(now)) {
+    case Lane::Hold::kBusy:
+      return "others wait for the same receiver, and one is on its way";
+    case Lane::Hold::kPaced:
+      return "others wait for the same receiver, which takes so many a minute";
+    case Lane::Hold::kLimited:
+      return concat("the receiver limits our rate: nothing goes to it for ", seconds, " s");
+    case Lane::Hold::kAway:
+      return concat("the receiver is tried in ", seconds, " s");
+    case Lane::Hold::kNone:
+      break;
+  }
+  return under_way_ >= kMaxUnderWay ? concat("messages to ", kMaxUnderWay, " other receivers are on their way") : "";
 }
 
 void Outbox::stop() {
@@ -301,7 +367,7 @@ void Outbox::peer_is_up(std::string_view node_id, std::string_view address) {
 
 std::vector<Outbox::Entry> Outbox::list() const {
   std::vector<Entry> out;
-  for (const auto& [number, waiting] : waiting_) out.push_back(waiting.entry);
+  for (const auto& [number, waiting] : waiting_) out.push_back(shown(waiting));
   return out;
 }
 

@@ -22,8 +22,8 @@ namespace messaging {
 class Outbox {
  public:
   struct Limits {
-    std::uint64_t messages = 1'000;     // outbox_messages; ATLAS_E_FULL
-    std::uint64_t bytes = 64ull << 20;  // outbox_bytes; ATLAS_E_FULL
+    std::uint64_t messages = 1'000;     // outbox_messages; beyond it ATLAS_E_FULL
+    std::uint64_t bytes = 64ull << 20;  // outbox_bytes; beyond it ATLAS_E_FULL
     std::uint64_t audit_rows = 10'000;  // outbox_audit_rows: the oldest go first
     atlas::Millis first_pause{5'000};
     atlas::Millis longest_pause{300'000};
@@ -40,7 +40,7 @@ class Outbox {
     std::string id;
     std::int64_t created_at = 0;  // Unix seconds
     std::uint32_t attempts = 0;
-    std::int64_t next_at = 0;  // Unix seconds, not before; for people
+    std::int64_t next_at = 0;  // Unix seconds, not before; for people; 0: not known yet
     std::string reason;        // why the last attempt did not work
   };
   struct Attempt {
@@ -49,6 +49,7 @@ class Outbox {
     std::uint32_t attempt = 0;
   };
   using Told = std::function<void(Outcome, const Entry&)>;
+  using Refused = std::function<void(atlas::Status, const std::string& why)>;
 
   // `ended` runs for every message that leaves the outbox, with what became of it.
   Outbox(atlas::Host& host, Limits limits, std::function<void(Outcome)> ended)
@@ -56,8 +57,8 @@ class Outbox {
   // Reads what is in the store; before the first add().
   void load();
   // Stores, then tries at once. `told` runs once, after the first attempt or kTellWithin; when the message cannot be
-  // kept, `refused` runs in its place: FULL, STOPPING, or what the disk says.
-  void add(std::string target, Message message, Told told, std::function<void(atlas::Status)> refused);
+  // kept, `refused` runs in its place: FULL for a limit of the outbox, STOPPING, or what the store says.
+  void add(std::string target, Message message, Told told, Refused refused);
   // The node is there (again): what waits for it is tried now.
   void peer_is_up(std::string_view node_id, std::string_view address);
   std::vector<Entry> list() const;
@@ -86,11 +87,16 @@ class Outbox {
   void load_audit();
   Place insert(Waiting waiting);
   void stored(std::uint64_t number);
+  std::string why_no_room(std::uint64_t bytes) const;
+  std::string why_not_stored(atlas::Status status, const std::string& host_says) const;
   bool may_start(const Waiting& waiting, atlas::Millis now) const;
   void start_due();
   void attempt(Place place);
   void attempted(std::uint64_t number, const std::string& target, const Delivery& delivery);
   void wait_on(Waiting& waiting, const Delivery& delivery, Lane& lane);
+  void tell_those_behind(const Entry& first);
+  std::string why_waiting(const Waiting& waiting) const;
+  Entry shown(const Waiting& waiting) const;
   void end(Place place, Outcome outcome);
   void expire(const std::string& target);
   bool is_too_old(const Entry& entry) const;

@@ -1,4 +1,5 @@
-// atlas/address.hpp - "ip:port" as the network writes it: strict to read, one spelling to write. C++20, header-only.
+// atlas/address.hpp - "ip:port" as the network writes it: strict to read, one spelling to write; and why a text that a
+// person gave is neither that nor a node id. C++20, header-only.
 //
 // No names, no zones, no octal, no shortened IPv4; IPv6 stands in brackets. An IPv4-mapped IPv6 host (::ffff:a.b.c.d)
 // is IPv4 from the moment it is read, so two spellings of one host are equal. Any thread; plain values.
@@ -199,6 +200,69 @@ inline std::optional<Address> Address::parse(std::string_view text) {
   if (port.size() > 1 && port[0] == '0') return std::nullopt;
   out.host = *parsed;
   return out;
+}
+
+// "atlas_" and 64 lower-case hex digits.
+inline bool is_node_id(std::string_view text) {
+  return text.size() == 6 + 64 && text.starts_with("atlas_") &&
+         text.find_first_not_of("0123456789abcdef", 6) == std::string_view::npos;
+}
+
+namespace detail {
+
+// As it was given, or its beginning.
+inline std::string shortened(std::string_view text) {
+  std::size_t most = 100;
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return std::string(text.substr(0, most)) + "...";
+}
+
+// The part of "host:port" before the colon is no IP address: what is it then?
+inline std::string why_no_host(std::string_view host) {
+  if (host.empty()) return "no ip address before the port";
+  if (host.find(':') != std::string_view::npos || host.front() == '[') {
+    return "no IPv6 address in brackets and a port, such as [2001:db8::1]:4433";
+  }
+  if (host.find_first_not_of("0123456789.") == std::string_view::npos) return shortened(host) + " is no IPv4 address";
+  return "host names are not looked up; give the ip address of " + shortened(host);
+}
+
+}  // namespace detail
+
+// Why a text is no node id, for the person who gave it; empty when it is one.
+inline std::string why_no_node_id(std::string_view text) {
+  if (is_node_id(text)) return "";
+  const std::string form = detail::shortened(text) + ": a node id is atlas_ and 64 lower-case hex digits";
+  if (!text.starts_with("atlas_")) return form;
+  const std::string_view digits = text.substr(6);
+  if (digits.size() != 64) return form + "; this one has " + std::to_string(digits.size());
+  return form + "; number " + std::to_string(digits.find_first_not_of("0123456789abcdef") + 1) + " is none";
+}
+
+// Why nobody can be dialled by a text: it is neither "ip:port" with a port of 1..65535 nor a node id. Empty when it is
+// one of them, whoever may be there.
+inline std::string why_no_target(std::string_view text) {
+  const auto address = Address::parse(text);
+  if (is_node_id(text) || (address && address->port != 0)) return "";
+  if (text.empty()) return "the target is empty: give ip:port, [ipv6]:port or a node id";
+  const std::string shown = detail::shortened(text);
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos && (text.starts_with("atlas_") || text.starts_with("ATLAS_"))) {
+    return why_no_node_id(text);
+  }
+  const bool brackets = text.starts_with('[') && text.ends_with(']');
+  if (const auto host = HostAddress::parse(brackets ? text.substr(1, text.size() - 2) : text)) {
+    return shown + ": no port; " + Address{*host, 4433}.text() + "?";
+  }
+  if (colon == std::string_view::npos) {
+    return shown + ": neither ip:port nor a node id; host names are not looked up";
+  }
+  const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  const auto with_port = Address::parse(std::string(host) + ":4433");
+  if (!with_port) return shown + ": " + detail::why_no_host(host);
+  if (port.empty()) return shown + ": no port; " + with_port->text() + "?";
+  return shown + ": a port is a number from 1 to 65535, not " + detail::shortened(port);
 }
 
 }  // namespace atlas

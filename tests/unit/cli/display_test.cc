@@ -71,6 +71,21 @@ TEST(Display, EveryKindOfValueHasAText) {
   EXPECT_EQ(shown("{\"a\":1}", Format::kText), "{\"a\":1}");
 }
 
+TEST(Display, ColumnsThatShowNothingAreLeftOut) {
+  const auto columns = parse_display("id, outcome, reason, rtt.avg");
+  const auto used = [&](const char* rows) {
+    std::string out;
+    for (const Column& column : columns_in_use(columns, Json::parse(rows).get<std::vector<Json>>())) {
+      out += column.key + ' ';
+    }
+    return out;
+  };
+  EXPECT_EQ(used(R"([{"id":"a","reason":""},{"id":"b","reason":null}])"), "id ");
+  EXPECT_EQ(used(R"([{"id":"a"},{"id":"b","reason":"c","rtt":{"avg":0}}])"), "id reason rtt.avg ");
+  EXPECT_EQ(used(R"([{"other":1}])"), "id outcome reason rtt.avg ");
+  EXPECT_EQ(used(R"(["scalar"])"), "id outcome reason rtt.avg ");
+}
+
 TEST(Display, FindsKeysInsideObjects) {
   const Json row = Json::parse(R"({"rtt_ms":{"avg":1.5},"a.b":7})");
   EXPECT_EQ(cell(row, {"rtt_ms.avg", Format::kMs, ""}, {}), "1.50 ms");

@@ -50,6 +50,13 @@ TEST_F(Render, AnArrayBecomesAnAlignedTable) {
   EXPECT_EQ(err(), "");
 }
 
+TEST_F(Render, AColumnThatNoRowHasIsNotShown) {
+  auto& print = printer({.path = "net outbox", .summary = "", .display = "id, outcome, reason"});
+  print.result(R"([{"id":"a","reason":null},{"id":"b","reason":"away"}])");
+  EXPECT_EQ(print.finish(kOk, ""), kOk);
+  EXPECT_EQ(out(), "ID  REASON\na   -\nb   away\n");
+}
+
 TEST_F(Render, OneObjectBecomesLinesWithTheWholeId) {
   auto& print = printer(kConnect);
   print.result(R"({"node_id":")" + kId + R"(","rtt_ms":1.25,"other":1})");

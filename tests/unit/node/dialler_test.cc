@@ -55,6 +55,30 @@ class DiallerTest : public testing::Test {
   Dialler dialler;
 };
 
+TEST_F(DiallerTest, WhatIsNoTargetIsABadArgument) {
+  for (const char* text : {"foo", "192.0.2.1:0"}) {
+    DialTarget bad;
+    bad.key = text;
+    dialler.dial(std::move(bad), base::kSecond, note());
+  }
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].fault, base::Fault::kArgument);
+  EXPECT_NE(results[0].error.find("foo: neither ip:port nor a node id"), std::string::npos) << results[0].error;
+  EXPECT_EQ(results[1].fault, base::Fault::kArgument);
+  EXPECT_TRUE(opened.empty());
+}
+
+TEST_F(DiallerTest, AnUnknownNodeIsUnreachableWithAdvice) {
+  const std::string id = "atlas_" + std::string(64, 'a');
+  DialTarget unknown;
+  unknown.key = id;
+  unknown.node_id = id;
+  dialler.dial(std::move(unknown), base::kSecond, note());
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].fault, base::Fault::kUnreachable);
+  EXPECT_NE(results[0].error.find("`atlas net discover --node " + id + '`'), std::string::npos) << results[0].error;
+}
+
 TEST_F(DiallerTest, NextCandidateStartsAfterTheStagger) {
   dialler.dial(target({"192.0.2.1:1", "192.0.2.2:2"}), 30 * base::kSecond, note());
   ASSERT_EQ(opened.size(), 1u);
@@ -146,12 +170,6 @@ TEST_F(DiallerTest, SocketThatCannotOpenIsAFailure) {
   dialler.dial(target({"192.0.2.1:1", "192.0.2.2:2"}), 30 * base::kSecond, note());
   ASSERT_EQ(results.size(), 1u);
   EXPECT_NE(results[0].error.find("no route"), std::string::npos);
-}
-
-TEST_F(DiallerTest, NoCandidatesIsAnError) {
-  dialler.dial(DialTarget{"nobody", {}, {}}, base::kSecond, note());
-  ASSERT_EQ(results.size(), 1u);
-  EXPECT_EQ(results[0].fault, base::Fault::kUnreachable);
 }
 
 TEST_F(DiallerTest, NumberOfDialsIsBounded) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "atlas/msgpack.hpp"
+#include "kit/documented_keys.h"
 #include "kit/fake_host.h"
 #include "records.h"
 
@@ -164,7 +165,7 @@ TEST_F(Discovery, UnreachableIsTriedAgainWithGrowingPausesAndSaidOnce) {
   host.run();
   std::uint64_t longest = 0;
   for (int i = 0; i < 200; ++i) {
-    host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, "nobody there");
+    host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, kFirst + ": nobody there");
     const auto pause = wait_for([&] { return !host.dials.empty(); }, 2 * kMinute);
     const std::uint64_t most = std::min<std::uint64_t>(kSecond << std::min(i, 6), kMinute);
     EXPECT_LE(pause, most + 10) << i;
@@ -172,7 +173,7 @@ TEST_F(Discovery, UnreachableIsTriedAgainWithGrowingPausesAndSaidOnce) {
   }
   EXPECT_GT(longest, kMinute / 2);
   EXPECT_EQ(warnings(), 1u);
-  EXPECT_TRUE(host.logged("nobody there"));
+  EXPECT_TRUE(host.logged("bootstrap node " + kFirst + ": nobody there")) << "the address is said once";
   host.fail_dial(host.dials.at(0), ATLAS_E_DENIED, "banned");  // another reason is told
   EXPECT_EQ(warnings(), 2u);
 }
@@ -480,8 +481,52 @@ TEST_F(Discover, TheResultFitsALineOfTheControlSocket) {
 TEST_F(Discover, WhatIsNoListOfPeersIsSaid) {
   const auto call = discover();
   host.answer(host.requests.at(0), 0x11, ack());
-  EXPECT_EQ(host.calls.at(call).status, ATLAS_E_UNREACHABLE);
+  EXPECT_EQ(host.calls.at(call).status, ATLAS_E_DENIED);
   EXPECT_THAT(host.calls.at(call).progress, testing::Contains(HasSubstr("no list of peers")));
+}
+
+TEST_F(Discover, ARefusalIsNoSilence) {
+  host.known = {{.node_id = node_id(3)}};
+  host.run();
+  for (const auto& [code, advice] : std::map<std::uint32_t, std::string>{
+           {4001, "in some minutes"}, {5001, "ask again later"}, {2003, "runs the bootstrap role"}}) {
+    const auto call = host.run_command("discover", {});
+    accept();
+    host.answer_error(host.requests.at(0), code, "no");
+    EXPECT_EQ(host.calls.at(call).status, ATLAS_E_DENIED);
+    EXPECT_THAT(host.calls.at(call).error,
+                HasSubstr("bootstrap node " + kFirst + " refused: error " + std::to_string(code) + ": no: "));
+    EXPECT_THAT(host.calls.at(call).error, HasSubstr(advice));
+    EXPECT_EQ(ids(call), std::vector{node_id(3)});
+  }
+}
+
+TEST_F(Discover, ANodeIdThatIsNoneGoesNowhere) {
+  host.node_keys.clear();  // whatever else is wrong
+  host.run();
+  for (const char* id : {"bogus", "", "atlas_00", "127.0.0.1:4433"}) {
+    const auto& call = host.calls.at(host.run_command("discover", {{"--node", id}}));
+    EXPECT_EQ(call.status, ATLAS_E_ARG);
+    EXPECT_THAT(call.error, HasSubstr("--node: "));
+    EXPECT_THAT(call.error, HasSubstr("64 lower-case hex digits"));
+  }
+  EXPECT_TRUE(host.dials.empty());
+}
+
+TEST_F(Discover, WhatAnAddressCameToIsSaidOnce) {
+  host.run();
+  const auto call = host.run_command("discover", {});
+  host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, kFirst + ": unreachable (no answer)");
+  EXPECT_THAT(host.calls.at(call).progress,
+              testing::ElementsAre("bootstrap node " + kFirst + ": unreachable (no answer)"));
+}
+
+TEST_F(Discover, PrintsTheKeysOfTheReference) {
+  const auto call = discover();
+  tell({{.id = node_id(1)}});
+  const auto documented = atlas::kit::documented_keys("net discover");
+  ASSERT_EQ(documented.size(), 1u);
+  EXPECT_EQ(atlas::kit::keys_of(result(call).at(0)), documented[0]);
 }
 
 TEST_F(Discover, NobodyAnswersAndTheDatabaseIsShown) {

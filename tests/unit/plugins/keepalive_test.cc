@@ -5,6 +5,7 @@
 #include <set>
 
 #include "atlas/msgpack.hpp"
+#include "kit/documented_keys.h"
 #include "kit/fake_host.h"
 #include "ping.h"
 
@@ -316,18 +317,50 @@ TEST_F(NetPing, StopsWhenTheSessionEnds) {
 TEST_F(NetPing, SaysWhyADialFailed) {
   run();
   const auto call = ping({});
-  host.fail_dial(host.dials[0], ATLAS_E_UNREACHABLE, "connection refused");
+  host.fail_dial(host.dials[0], ATLAS_E_UNREACHABLE, "127.0.0.1:4433: unreachable (connection refused)");
   EXPECT_EQ(host.calls.at(call).status, ATLAS_E_UNREACHABLE);
-  EXPECT_EQ(host.calls.at(call).error, "cannot reach 127.0.0.1:4433: connection refused");
+  EXPECT_EQ(host.calls.at(call).error, "127.0.0.1:4433: unreachable (connection refused)");
 }
 
 TEST_F(NetPing, ADialThatTheHostRefusesAtOnce) {
   run();
-  host.connect_status = ATLAS_E_ARG;
-  host.last_error = "no such address";
-  const auto call = ping({{"target", "nowhere"}});
-  EXPECT_EQ(host.calls.at(call).status, ATLAS_E_ARG);
-  EXPECT_THAT(host.calls.at(call).error, HasSubstr("no such address"));
+  host.connect_status = ATLAS_E_FULL;
+  host.last_error = "too many dials";
+  const auto call = ping({});
+  EXPECT_EQ(host.calls.at(call).status, ATLAS_E_FULL);
+  EXPECT_THAT(host.calls.at(call).error, HasSubstr("too many dials"));
+}
+
+TEST_F(NetPing, ABadTargetIsAUsageErrorThatSaysWhy) {
+  run();
+  for (const auto& [target, why] : std::map<std::string, std::string>{
+           {"foo", "neither ip:port"}, {"127.0.0.1", "127.0.0.1:4433?"}, {"127.0.0.1:0", "1 to 65535"}}) {
+    const auto call = ping({{"target", target}});
+    EXPECT_EQ(host.calls.at(call).status, ATLAS_E_ARG) << target;
+    EXPECT_THAT(host.calls.at(call).error, HasSubstr(why));
+  }
+  EXPECT_TRUE(host.dials.empty());
+}
+
+TEST_F(NetPing, APeerWithoutTheRoleIsToldOnce) {
+  run();
+  host.responder = [](const FakeRequest&) { return FakeReply{true, 0xe0, {}, 2003, "no role here answers this"}; };
+  const auto call = ping({});
+  host.finish_dial(host.dials[0], {.node_id = node_id(5)});
+  ASSERT_TRUE(host.calls.at(call).finished) << "the next ping would come to the same";
+  EXPECT_EQ(host.calls.at(call).status, ATLAS_E_DENIED);
+  EXPECT_EQ(host.calls.at(call).error,
+            "no pong to 1 ping: error 2003: no role here answers this; the peer has no keepalive role, it seems");
+}
+
+TEST_F(NetPing, PrintsTheKeysOfTheReference) {
+  run();
+  host.responder = pong_reply;
+  const auto call = ping({{"--count", "1"}});
+  host.finish_dial(host.dials[0], {.node_id = node_id(5)});
+  const auto documented = atlas::kit::documented_keys("net ping");
+  ASSERT_EQ(documented.size(), 1u);
+  EXPECT_EQ(atlas::kit::keys_of(nlohmann::json::parse(*host.calls.at(call).result)), documented[0]);
 }
 
 TEST_F(NetPing, BadArgumentsAreNamed) {

@@ -1,6 +1,7 @@
 // The messaging role over its exported object: what it claims, and messages of peers on their way into the inbox
 // (protocol.md, section 6; attack A57).
 #include "inbox.h"
+#include "kit/documented_keys.h"
 #include "messaging/role_fixture.h"
 
 namespace messaging::test {
@@ -308,6 +309,38 @@ TEST_F(Messaging, InboxShowsTheNewestInOrder) {
   EXPECT_EQ(host->calls.at(host->run_command("inbox", {{"--remove", message_id(9)}})).status, ATLAS_E_GONE);
 }
 
+TEST_F(Messaging, OneMessageIsShownById) {
+  host->run();
+  deliver(connect(1), 7, "first");
+  deliver(connect(2), 7, "second");
+  deliver(connect(3), 8, "third");
+  EXPECT_EQ(run("inbox", {{"--id", message_id(7)}}).at("body"), "second");
+  EXPECT_EQ(run("inbox", {{"--id", message_id(7)}, {"--from", node_id(1)}}).at("body"), "first");
+  EXPECT_EQ(host->calls.at(host->run_command("inbox", {{"--id", message_id(9)}})).status, ATLAS_E_GONE);
+}
+
+TEST_F(Messaging, IdsThatAreNoneAreUsageErrors) {
+  host->run();
+  for (const auto& [command, option] : std::vector<std::pair<std::string, std::string>>{
+           {"inbox", "--from"}, {"inbox", "--id"}, {"inbox", "--remove"}, {"outbox", "--remove"}}) {
+    const auto& call = host->calls.at(host->run_command(command, {{option, "foo"}}));
+    EXPECT_EQ(call.status, ATLAS_E_ARG) << command << ' ' << option;
+    EXPECT_THAT(call.error, HasSubstr(option + ": foo: a "));
+  }
+}
+
+TEST_F(Messaging, InboxPrintsTheKeysOfTheReference) {
+  host->run();
+  deliver(connect(1), 7);
+  const auto documented = atlas::kit::documented_keys("net inbox");
+  ASSERT_EQ(documented.size(), 2u);
+  EXPECT_EQ(atlas::kit::keys_of(run("inbox").at(0)), documented[0]);
+  EXPECT_EQ(atlas::kit::keys_of(run("inbox", {{"--id", message_id(7)}})), documented[0]);
+  const auto removed = run("inbox", {{"--remove", message_id(7)}});
+  ASSERT_EQ(removed.size(), 1u);
+  EXPECT_EQ(atlas::kit::keys_of(removed.at(0)), documented[1]);
+}
+
 TEST_F(Messaging, TheResultFitsALineOfTheControlSocket) {
   host->config["inbox_bytes_per_peer"] = std::int64_t{96 << 20};
   host->run();
@@ -370,7 +403,7 @@ TEST_F(MessagingClient, ReadsTheInboxAndDoesNotFollow) {
   deliver(connect(1), 1);
   EXPECT_EQ(inbox_ids().size(), 1u);
   const auto call = host->run_command("inbox", {{"--follow", "true"}});
-  EXPECT_EQ(host->calls.at(call).status, ATLAS_E_STATE);
+  EXPECT_EQ(host->calls.at(call).status, ATLAS_E_GONE);
   EXPECT_THAT(host->calls.at(call).error, HasSubstr("net listen"));
 }
 

@@ -105,6 +105,13 @@ struct Connected {
   std::string_view node_id;
   std::string_view error;  // for people
   bool existing;           // a session was there already
+
+  // For people: why status is not ok, without the target that error may begin with.
+  std::string why(std::string_view target) const {
+    std::string_view out = error.empty() ? status.text() : error;
+    if (out.starts_with(target) && out.substr(target.size()).starts_with(": ")) out.remove_prefix(target.size() + 2);
+    return std::string(out);
+  }
 };
 
 namespace detail {

@@ -34,6 +34,23 @@ TEST(Lane, StartsReady) {
   EXPECT_LE(Lane().ready_at(), Millis(0));
 }
 
+TEST(Lane, SaysWhatHoldsTheNext) {
+  using Hold = Lane::Hold;
+  const Millis now{1'000'000};
+  Lane lane;
+  EXPECT_EQ(lane.hold(now), Hold::kNone);
+  lane.sent(now, 100);
+  EXPECT_EQ(lane.hold(now), Hold::kPaced);
+  lane.away(now + Millis(1'000));
+  EXPECT_EQ(lane.hold(now), Hold::kAway);
+  lane.limited(now);
+  EXPECT_EQ(lane.hold(now), Hold::kLimited);
+  lane.away(now + 2 * Lane::kAfterLimit);
+  EXPECT_EQ(lane.hold(now), Hold::kAway);
+  lane.busy = true;
+  EXPECT_EQ(lane.hold(now), Hold::kBusy);
+}
+
 TEST(Lane, StaysBelowTheRateLimits) {
   Lane lane;
   const auto at = send_all(lane, 300, 100);

@@ -6,7 +6,6 @@
 
 #include <set>
 
-#include "deliver.h"
 #include "kit/fake_host.h"
 #include "kit/vectors.h"
 
@@ -210,18 +209,6 @@ TEST(MessageJson, HasTheDocumentedKeysAndBoundsTheBody) {
                 *message.reply_to +
                 "\",\"timestamp\":1760000000,\"received_at\":7,\"body_bytes\":12,\"body\":{\"text\":\"hello\"}}");
   EXPECT_THAT(messaging::to_json(message, 7, 15).str(), HasSubstr("\"body\":null}"));
-}
-
-TEST(Target, NodeIdsAndAddresses) {
-  for (const std::string& good : {atlas::kit::node_id(1), std::string("198.51.100.7:4433"),
-                                  std::string("[2001:db8::1]:4433"), std::string("host.example:1")}) {
-    EXPECT_TRUE(messaging::is_target(good)) << good;
-  }
-  for (const std::string& bad :
-       {std::string(), std::string("bob"), std::string("atlas_1234"), std::string("host:"), std::string(":4433"),
-        std::string("host:44x"), std::string(300, '1') + ":1", "atlas_" + std::string(64, 'G')}) {
-    EXPECT_FALSE(messaging::is_target(bad)) << bad;
-  }
 }
 
 }  // namespace

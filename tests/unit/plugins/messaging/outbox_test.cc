@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "kit/documented_keys.h"
 #include "role_fixture.h"
 
 namespace messaging::test {
@@ -359,9 +360,12 @@ TEST_F(OutboxTest, MessagesAndBytesAreBounded) {
   send(node_id(2), std::string(98'000, 'x'));
   const auto large = send(node_id(3), std::string(3'000, 'x'));
   EXPECT_EQ(host->calls.at(large).status, ATLAS_E_FULL);
-  EXPECT_THAT(host->calls.at(large).error, HasSubstr("net outbox"));
+  EXPECT_THAT(host->calls.at(large).error,
+              AllOf(HasSubstr("net outbox"), HasSubstr("more than 100000 (plugins.messaging.outbox_bytes)")));
   send(node_id(3));
-  EXPECT_EQ(host->calls.at(send(node_id(4))).status, ATLAS_E_FULL);
+  const auto fourth = send(node_id(4));
+  EXPECT_EQ(host->calls.at(fourth).status, ATLAS_E_FULL);
+  EXPECT_THAT(host->calls.at(fourth).error, HasSubstr("3 messages may wait (plugins.messaging.outbox_messages)"));
   EXPECT_EQ(rows_with("out/"), 3u);
   unreachable();
   const std::string id = run("outbox").at(0).at("id");
@@ -426,6 +430,7 @@ TEST_F(OutboxTest, BadArgumentsAreErrorsBeforeAnythingIsStored) {
     return call.error;
   };
   EXPECT_THAT(fails({{"target", "bob"}, {"body", "hi"}}), HasSubstr("bob: neither ip:port nor a node id"));
+  EXPECT_THAT(fails({{"target", "localhost:14433"}, {"body", "hi"}}), HasSubstr("host names are not looked up"));
   EXPECT_THAT(fails({{"target", node_id(1)}, {"body", "hi"}, {"--topic", std::string(257, 't')}}),
               HasSubstr("--topic"));
   EXPECT_THAT(fails({{"target", node_id(1)}, {"body", "hi"}, {"--reply-to", "7"}}), HasSubstr("--reply-to"));
@@ -444,6 +449,139 @@ TEST_F(OutboxTest, WhatCannotBeStoredIsNotSent) {
   host->commit_status = ATLAS_OK;
   host->store_status = ATLAS_E_FULL;
   EXPECT_EQ(host->calls.at(send(node_id(1))).status, ATLAS_E_FULL);
+}
+
+TEST_F(OutboxTest, AStoreThatIsFullIsNoFullOutbox) {
+  host->run();
+  host->store_status = ATLAS_E_FULL;
+  host->last_error = "the store of plugin messaging is at its quota";
+  EXPECT_EQ(host->calls.at(send(node_id(1))).error, "not stored: the store of plugin messaging is at its quota");
+  host->store_status = ATLAS_OK;
+  host->commit_status = ATLAS_E_FULL;
+  const auto& disk = host->calls.at(send(node_id(1)));
+  EXPECT_EQ(disk.status, ATLAS_E_FULL);
+  EXPECT_THAT(disk.error, HasSubstr("no room left on the disk"));
+}
+
+TEST_F(OutboxTest, PrintsTheKeysOfTheReference) {
+  host->run();
+  const auto call = send(node_id(1));
+  unreachable();
+  const auto sent = atlas::kit::documented_keys("net send");
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(atlas::kit::keys_of(result(call)), sent[0]);
+  const auto documented = atlas::kit::documented_keys("net outbox");
+  ASSERT_EQ(documented.size(), 3u);
+  const auto waiting = run("outbox").at(0);
+  EXPECT_EQ(atlas::kit::keys_of(waiting), documented[0]);
+  EXPECT_GT(waiting.at("next_at"), host->unix_seconds());
+  wait_for_attempt(kMinute);
+  EXPECT_TRUE(run("outbox").at(0).at("next_at").is_null());
+  answer_dial(1);
+  acknowledge();
+  const auto attempts = run("outbox", {{"--audit", "true"}});
+  EXPECT_EQ(atlas::kit::keys_of(attempts.at(0)), documented[1]);
+  EXPECT_EQ(attempts.at(0).at("reason"), "nobody there");
+  EXPECT_TRUE(attempts.at(1).at("reason").is_null());
+  send(node_id(2));
+  const std::string id = run("outbox").at(0).at("id");
+  EXPECT_EQ(atlas::kit::keys_of(run("outbox", {{"--remove", id}}).at(0)), documented[2]);
+}
+
+// --- why one waits, and in which order ---
+
+TEST_F(OutboxTest, WhoWaitsBehindALimitIsToldOfIt) {
+  host->run();
+  send(node_id(1));
+  answer_dial(1);
+  refuse(4001, "slow down");
+  const auto behind = send(node_id(1));
+  host->advance(20 * kSecond);
+  EXPECT_EQ(status_of(behind), "waiting");
+  EXPECT_THAT(std::string(result(behind).at("reason")), HasSubstr("the receiver limits our rate"));
+  EXPECT_EQ(run("outbox").at(1).at("next_at"), host->unix_seconds() + 180);
+}
+
+TEST_F(OutboxTest, WhoWaitsForSomebodyAwayIsToldWithTheFirst) {
+  host->run();
+  send(node_id(1));
+  const auto behind = send(node_id(1));
+  EXPECT_FALSE(host->calls.at(behind).finished);
+  unreachable();
+  ASSERT_TRUE(host->calls.at(behind).finished);
+  EXPECT_EQ(status_of(behind), "waiting");
+  EXPECT_EQ(result(behind).at("reason"), "nobody there");
+  EXPECT_EQ(result(behind).at("attempts"), 0);
+}
+
+TEST_F(OutboxTest, AfterARestartWhatWaitsSaysForWhat) {
+  host->run();
+  send(node_id(1));
+  restart();
+  EXPECT_THAT(std::string(run("outbox").at(0).at("reason")), HasSubstr("the receiver is tried in "));
+}
+
+TEST_F(OutboxTest, WhoWaitsForAPlaceIsToldSo) {
+  host->run();
+  for (std::uint64_t i = 1; i <= Outbox::kMaxUnderWay; ++i) send(node_id(i));
+  const auto call = send(node_id(100));
+  host->advance(20 * kSecond);
+  EXPECT_THAT(std::string(result(call).at("reason")), HasSubstr("32 other receivers"));
+}
+
+// The texts that arrive, until the outbox is empty.
+std::vector<std::string> arriving(FakeHost& host) {
+  std::vector<std::string> out;
+  host.responder = [&](const FakeRequest& request) {
+    std::string why;
+    const Message message = decode(atlas::msgpack::MapView::of(request.body), why).value();
+    out.push_back(*atlas::json::from_msgpack(message.body));
+    return FakeReply{true, 0x11, encode_ack(message.id), 0, ""};
+  };
+  for (int i = 0; i < 600 && host.metric("outbox_messages") != 0; ++i) {
+    while (!host.dials.empty()) host.finish_dial(host.dials.at(0), {.node_id = host.dials.at(0).target});
+    host.advance(100);
+  }
+  return out;
+}
+
+TEST_F(OutboxTest, AKillChangesNotTheOrderForAReceiver) {
+  host->run();
+  std::vector<std::string> sent;
+  for (int i = 0; i < 8; ++i) {
+    sent.push_back(std::to_string(i));
+    send(node_id(1), sent.back());
+  }
+  restart();
+  sent.push_back("8");
+  send(node_id(1), "8");  // what comes after the restart goes behind the others
+  EXPECT_EQ(arriving(*host), sent);
+}
+
+TEST_F(OutboxTest, AReceiverThatComesBackGetsTheOldestFirst) {
+  host->run();
+  send(node_id(1), "0");
+  unreachable();
+  send(node_id(1), "1");
+  EXPECT_EQ(arriving(*host), (std::vector<std::string>{"0", "1"}));
+}
+
+TEST_F(OutboxTest, ReceiversAreNotAllDialledAtOnceAfterARestart) {
+  host->run();
+  for (std::uint64_t i = 1; i <= 20; ++i) send(node_id(i));
+  restart();
+  host->advance(100);
+  EXPECT_LT(host->dials.size(), 10u);
+  host->advance(5 * kSecond + 100);
+  EXPECT_EQ(host->dials.size(), 20u);
+}
+
+TEST_F(OutboxTest, WhatNeverIsAnAddressIsGivenUp) {
+  host->run();
+  const auto call = send(node_id(1));
+  host->fail_dial(host->dials.at(0), ATLAS_E_ARG, "host names are not looked up");
+  EXPECT_EQ(status_of(call), "refused");
+  EXPECT_EQ(rows_with("out/"), 0u);
 }
 
 // --- restarts ---
