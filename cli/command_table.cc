@@ -69,7 +69,7 @@ std::vector<Command> net_commands() {
                 {"--bind", Kind::kList, false, "IP address to bind in place of network.bind; repeatable", "IP"},
                 {"--bootstrap", Kind::kList, false, "bootstrap node in place of network.bootstrap; repeatable",
                  "ADDRESS"},
-                {"--relay", Kind::kList, false, "relay in place of network.relays; repeatable", "ADDRESS"},
+                {"--relay", Kind::kList, false, "relay in place of network.relays, to be used; repeatable", "ADDRESS"},
                 {"--set", Kind::kList, false,
                  "any other key of the core for this run, as transport.max_connections=50; lists with commas; "
                  "repeatable",
@@ -82,10 +82,13 @@ std::vector<Command> net_commands() {
        .where = kWhereDaemon,
        .display =
            "node_id=node id, version, listen:list, public_address=public address, uptime_s:span=uptime, sessions, "
-           "plugins:list",
+           "plugins:list, paths:list",
        .json =
            "`{node_id,version,listen,public_address,uptime_s,sessions,plugins,…}`; listen is an array of addresses, "
-           "sessions their number, plugins an array of `{id,version,state}`. `connections`, `store` and `udp` are "
+           "sessions their number, plugins an array of `{id,version,state}`. `nat` says how others see this node: "
+           "`{mapping_v4,mapping_v6,stun:[{server,mapped,failure}]}`, mapping `same`, `dependent` (a NAT that gives "
+           "each destination another port) or `unknown`. `paths` is an array of `{node_id,path}`, one for each session "
+           "that began through a relay; path is `direct`, or `relay` and why. `connections`, `store` and `udp` are "
            "objects "
            "of counters of the transport, the database and the sockets, `counters` of everything else that the node "
            "did "

@@ -70,6 +70,10 @@ Problems apply_options(config::Config& config, const Invocation& invocation) {
     const std::vector<std::string> values = invocation.list(option);
     if (!values.empty()) append(problems, config::override_key(config, key, values, option));
   }
+  // Whoever names a relay means to use it.
+  if (!invocation.list("--relay").empty()) {
+    append(problems, config::override_key(config, "transport.enable_relay", {"true"}, "--relay"));
+  }
   for (const std::string& setting : invocation.list("--set")) append(problems, set_key(config, setting));
   return problems;
 }

@@ -47,7 +47,7 @@ std::vector<std::string> installed_plugins(const config::Config& config) {
 class Description {
  public:
   Description(const config::Config& config, const std::string& version) : host_(setup(config, version)) {
-    problems = host_.load(config.plugins.enabled);
+    problems = host_.load(config.roles());
   }
   const host::Host& host() const { return host_; }
 
@@ -153,7 +153,7 @@ std::vector<config::PluginKeys> enabled_plugin_keys(const config::Config& config
 
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version) {
   config::Config config;
-  config.plugins.enabled = {"bootstrap", "discovery", "keepalive", "messaging"};
+  config.plugins.enabled = {"bootstrap", "discovery", "keepalive", "messaging", "relay"};
   return host::key_rows(Description(config, version).host().plugins());
 }
 

@@ -107,6 +107,13 @@ std::optional<std::vector<std::string>> Config::as_text(std::string_view key) co
   return row->get(*this);
 }
 
+std::vector<std::string> Config::roles() const {
+  std::vector<std::string> out = plugins.enabled;
+  const bool chosen = places.contains("plugins.enabled") || out != Plugins().enabled;
+  if (!chosen && transport.enable_relay) out.emplace_back("relay");
+  return out;
+}
+
 Problem problem_at(const Config& config, std::string_view key, std::string_view text) {
   const auto [line, column] = place_in(config, key);
   return {config.file.string(), line, column, std::string(key) + ": " + std::string(text)};
@@ -126,7 +133,7 @@ Loaded load(const std::filesystem::path& file) {
 }
 
 std::vector<Problem> role_problems(const Config& config) {
-  const auto& enabled = config.plugins.enabled;
+  const auto enabled = config.roles();
   if (!config.exec.enabled || std::ranges::find(enabled, "exec") != enabled.end()) return {};
   return {problem_at(config, "exec.enabled",
                      "is true, but no enabled role provides exec; set it to false or add the role to "

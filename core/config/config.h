@@ -61,6 +61,9 @@ struct RateLimit {
 struct Exec {
   bool enabled = false;
 };
+struct Stun {
+  std::vector<std::string> servers;  // ip:port
+};
 struct Log {
   std::string level = "info";   // debug, info, warn, error, off
   std::string format = "text";  // text, json
@@ -91,6 +94,7 @@ struct Config {
   Security security;
   RateLimit rate_limit;
   Exec exec;
+  Stun stun;
   Log log;
   Store store;
   Plugins plugins;
@@ -104,6 +108,8 @@ struct Config {
   // A documented core key as text, one element for scalars, any number for arrays; nothing for an unknown key. A
   // duration comes as the file would have it: "120" is seconds, "5ms" milliseconds.
   std::optional<std::vector<std::string>> as_text(std::string_view key) const;
+  // The roles to load: plugins.enabled as it is written, else its default and, with transport.enable_relay, `relay`.
+  std::vector<std::string> roles() const;
 };
 
 struct Loaded {

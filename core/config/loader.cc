@@ -331,7 +331,7 @@ class Loader {
   // Tables of plugins that are not enabled may stay in a file. These two cannot be meant so: [plugins.org.example.x],
   // which TOML takes for a plugin "org", and a table whose name is nearly that of an enabled plugin that has none.
   void check_plugin_tables() {
-    const auto& enabled = out_.config.plugins.enabled;
+    const auto enabled = out_.config.roles();
     for (const auto& [id, place] : plugin_places_) {
       if (std::find(enabled.begin(), enabled.end(), id) != enabled.end()) continue;
       std::string text;

@@ -78,7 +78,8 @@ Sample relay_sample() {
           {"exec.enabled", "false", ""},
           {"log.level", "\"info\"", ""},
           {"log.format", "\"text\"", ""},
-          {"plugins.enabled", "[\"discovery\", \"keepalive\"]", ""},
+          {"plugins.enabled", "[\"discovery\", \"keepalive\", \"relay\"]",
+           "`relay` forwards; `discovery` lets it be found; `keepalive` notices agents that are gone."},
       }};
 }
 

@@ -100,6 +100,7 @@ constexpr Section kSections[] = {
      "What the node says of itself. `atlas id set-name`, `set-bio`, `add-skill` and `remove-skill` write here."},
     {"network", "Where the node listens and whom it asks for peers."},
     {"transport", "Connections, streams and relaying."},
+    {"stun", "How the node learns the address that others see it at."},
     {"security", "Handshakes, clocks and bans."},
     {"rate_limit", "How much a peer may ask for."},
     {"exec", "Running commands for peers."},
@@ -136,6 +137,14 @@ void add_network(std::vector<Row>& rows) {
   rows.push_back(texts<&Config::network, &Network::relays>(
       "network.relays", limits::config_addresses, 64,
       "The relays to fall back on when a peer cannot be reached directly, as ip:port or [ipv6]:port, best first.",
+      address_fault));
+}
+
+void add_stun(std::vector<Row>& rows) {
+  rows.push_back(texts<&Config::stun, &Stun::servers>(
+      "stun.servers", limits::stun_asked, 64,
+      "STUN servers to ask for our public address (RFC 8489), as ip:port or [ipv6]:port. Two tell, too, whether a NAT "
+      "shows everybody the same one.",
       address_fault));
 }
 
@@ -206,7 +215,7 @@ void add_plugins(std::vector<Row>& rows) {
   rows.push_back(texts<&Config::plugins, &Plugins::enabled>(
       "plugins.enabled", limits::config_plugins, 64,
       "The plugins to load, by id, in this order. A plugin that is not listed does not run, whatever tables it has "
-      "here.",
+      "here. Without this key it is these three, and `relay` where transport.enable_relay is true.",
       plugin_id_fault));
   rows.push_back(texts<&Config::plugins, &Plugins::search>(
       "plugins.search", 16, 4'096,
@@ -229,6 +238,7 @@ std::vector<Row> make_rows() {
   add_identity(rows);
   add_network(rows);
   add_transport(rows);
+  add_stun(rows);
   add_security(rows);
   add_log_and_store(rows);
   add_plugins(rows);

@@ -103,8 +103,20 @@ base::Result<void> Claims::claim_metric(const Owner& owner, std::string_view nam
   return claim_name(metrics_, "metric", owner, name);
 }
 
+base::Result<void> Claims::claim_paths(const Owner& owner) {
+  const std::lock_guard lock(mutex_);
+  if (!paths_.id.empty()) {
+    return base::fail(base::Fault::kConflict,
+                      fmt::format("the finding of paths is claimed by {} and by {}; enable one of them",
+                                  shown(paths_.id, paths_.file), shown(owner.id, owner.file)));
+  }
+  paths_ = {owner.id, owner.file};
+  return {};
+}
+
 void Claims::release(std::string_view id) {
   const std::lock_guard lock(mutex_);
+  if (paths_.id == id) paths_ = {};
   for (Holder& holder : types_) {
     if (holder.id == id) holder = {};
   }
@@ -121,6 +133,7 @@ std::vector<std::string> Claims::snapshot() const {
   }
   for (const auto& [path, holder] : commands_) out.push_back(fmt::format("command {}: {}", path, holder.id));
   for (const auto& [name, holder] : metrics_) out.push_back(fmt::format("metric {}: {}", name, holder.id));
+  if (!paths_.id.empty()) out.push_back(fmt::format("paths: {}", paths_.id));
   return out;
 }
 

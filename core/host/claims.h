@@ -1,4 +1,4 @@
-// Who owns which message type, command and exported metric in this node.
+// Who owns which message type, command and exported metric in this node, and who finds paths.
 //
 // Claims are made while plugins initialise, before any of them starts, so that every conflict is found in one go and
 // its text can name both sides. Ownership of a claim ends in release() only: the one place that takes back what a
@@ -46,11 +46,13 @@ class Claims {
   base::Result<void> claim_command(const Owner& owner, std::string_view path);
   // The full exported name.
   base::Result<void> claim_metric(const Owner& owner, std::string_view name);
+  // To find the paths that dials ask for.
+  base::Result<void> claim_paths(const Owner& owner);
 
   // Everything of one plugin, by id.
   void release(std::string_view id);
 
-  // Every claim as "type 0x90: echo", sorted: equal lists mean equal registries.
+  // Every claim as "type 0x90: echo", in one order: equal lists mean equal registries.
   std::vector<std::string> snapshot() const;
 
  private:
@@ -62,6 +64,7 @@ class Claims {
 
   mutable std::mutex mutex_;
   std::array<Holder, 256> types_;
+  Holder paths_;
   std::map<std::string, Holder, std::less<>> commands_;
   std::map<std::string, Holder, std::less<>> metrics_;
 };

@@ -13,6 +13,7 @@
 #include "atlas/ext/messages.h"
 #include "atlas/ext/metrics.h"
 #include "atlas/ext/peers.h"
+#include "atlas/ext/routes.h"
 #include "atlas/ext/store.h"
 #include "atlas/ext/timers.h"
 #include "base/limits.h"
@@ -27,6 +28,7 @@ extern const atlas_ext_store kStoreTable;
 extern const atlas_ext_metrics kMetricsTable;
 extern const atlas_ext_log kLogTable;
 extern const atlas_ext_cli kCliTable;
+extern const atlas_ext_routes kRoutesTable;
 
 struct Extension {
   std::string_view id;

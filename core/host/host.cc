@@ -228,6 +228,20 @@ void Host::peer_event(const PeerEvent& event) {
   }
 }
 
+bool Host::provides_paths() const {
+  return state_->services->path_finder.load(std::memory_order_acquire) != nullptr;
+}
+
+bool Host::want_path(std::uint64_t reach, const std::string& node_id, const std::string& relay) {
+  Plugin* finder = state_->services->path_finder.load(std::memory_order_acquire);
+  return finder != nullptr && finder->queue_path_wanted(reach, node_id, relay);
+}
+
+void Host::forget_path(std::uint64_t reach) {
+  Plugin* finder = state_->services->path_finder.load(std::memory_order_acquire);
+  if (finder != nullptr) finder->wanted_paths.drop(reach);
+}
+
 // --- from people ---
 
 std::vector<Command> Host::commands() const {

@@ -135,6 +135,14 @@ class Host {
   bool owns(std::uint8_t type) const;  // by a plugin in service
   void peer_event(const PeerEvent& event);
 
+  // Whether a plugin in service finds paths (atlas/ext/routes.h, provide).
+  bool provides_paths() const;
+  // Asks it for one; false when there is none or its queue is full. It answers through Network::path_found() and
+  // path_not_found(). I/O thread.
+  bool want_path(std::uint64_t reach, const std::string& node_id, const std::string& relay);
+  // The dial is over before its 5 s are: an answer to it is GONE from now on. I/O thread.
+  void forget_path(std::uint64_t reach);
+
   std::vector<Command> commands() const;
   // Runs on the plugin's strand; returns a token for cancel_command, 0 when there is no such command (output
   // untouched).
@@ -145,7 +153,7 @@ class Host {
   std::vector<PluginRow> plugins() const;
   // After begin_stop(): the plugins that keep it from ending because a callback has not returned.
   std::vector<std::string> unstopped() const;
-  std::vector<std::string> claims() const;  // "type 0x90: echo", "command ping: keepalive", ...; sorted
+  std::vector<std::string> claims() const;  // "type 0x90: echo", "command ping: keepalive", ...
   std::vector<MetricRow> metrics() const;
 
  private:

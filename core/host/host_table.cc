@@ -14,7 +14,7 @@ static_assert(std::is_standard_layout_v<HostTable> && offsetof(HostTable, table)
 constexpr Extension kExtensions[] = {
     {ATLAS_EXT_MESSAGES, &kMessagesTable}, {ATLAS_EXT_TIMERS, &kTimersTable}, {ATLAS_EXT_CONFIG, &kConfigTable},
     {ATLAS_EXT_PEERS, &kPeersTable},       {ATLAS_EXT_STORE, &kStoreTable},   {ATLAS_EXT_METRICS, &kMetricsTable},
-    {ATLAS_EXT_LOG, &kLogTable},           {ATLAS_EXT_CLI, &kCliTable},
+    {ATLAS_EXT_LOG, &kLogTable},           {ATLAS_EXT_CLI, &kCliTable},       {ATLAS_EXT_ROUTES, &kRoutesTable},
 };
 
 const void* extension(const atlas_host*, const char* id) {

@@ -45,6 +45,7 @@ bool Plugin::initialise() {
 void Plugin::unregister() {
   services->claims.release(id);
   routes.clear();
+  path_wanted = nullptr;
   commands.clear();
   metrics.clear();
   strand.close();
@@ -52,10 +53,11 @@ void Plugin::unregister() {
   state_ = PluginState::kRefused;
 }
 
-void Plugin::publish_routes(bool there) {
+void Plugin::publish(bool there) {
   for (const auto& route : routes) {
     services->routes[route->type].store(there ? route.get() : nullptr, std::memory_order_release);
   }
+  if (path_wanted != nullptr) services->path_finder.store(there ? this : nullptr, std::memory_order_release);
 }
 
 void Plugin::begin_start(std::move_only_function<void()> done) {
@@ -70,7 +72,7 @@ void Plugin::begin_start(std::move_only_function<void()> done) {
 }
 
 void Plugin::run_start() {
-  publish_routes(true);  // here, so that no message overtakes start()
+  publish(true);  // here, so that no message overtakes start()
   if (code.start == nullptr) return;
   const atlas_status status = guarded("start", [&] { return code.start(self); });
   if (status >= 0) return;
@@ -110,7 +112,7 @@ void Plugin::look_whether_quiet() {
 }
 
 void Plugin::begin_stop(std::move_only_function<void()> done) {
-  publish_routes(false);
+  publish(false);
   if (services->setup.executor == nullptr) {
     retire("the node is shutting down");
     return done();
@@ -143,11 +145,12 @@ void Plugin::retire(std::string_view why) {
   const bool faulted = state() == PluginState::kFaulted;
   if (!faulted) state_ = PluginState::kStopping;
   const OnStrand here(*this);
-  publish_routes(false);
+  publish(false);
   services->claims.release(id);
   strand.close();
   timers.close(services->timers.get());
   break_promises();
+  end_routes();
   finish_calls(why, faulted);
   for (const ReplyHandle open : replies.close_all())
     send_error(open, ATLAS_ERROR_INTERNAL, "this role is out of service");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/address.h"
+#include "net/route_tally.h"
 #include "wire/peer_record.h"
 
 namespace atlas::host {
@@ -24,6 +27,7 @@ struct LivePeer {
   PeerHandle handle = 0;
   wire::PeerRecord record;  // address is where the peer is seen now, last_seen the last exchange
   bool dialled = false;     // by this side
+  bool relayed = false;     // through a forwarder; record.trust says so too
   std::int64_t connected_at = 0;
   std::uint64_t rtt_us = 0;
 };
@@ -50,6 +54,37 @@ struct Connected {
 };
 using ConnectedFn = std::move_only_function<void(Connected&&)>;
 
+// --- routes and paths (atlas/ext/routes.h) ---
+
+using RoutePrefix = base::ByteArray<8>;
+
+using net::RouteTally;
+
+// Why a pair ended: ATLAS_ROUTE_*.
+using RouteEndedFn = std::move_only_function<void(std::uint32_t why)>;
+
+struct RouteOrder {
+  std::uint64_t route = 0;  // by which it is removed; unique in the node, chosen by the host
+  PeerHandle a = 0, b = 0;
+  RoutePrefix to_a{}, to_b{};
+  std::uint64_t bytes_per_second = 0, byte_budget = 0;  // 0 = no limit
+  base::MonoNs idle = 0;
+  std::shared_ptr<RouteTally> tally;
+  RouteEndedFn ended;  // on the I/O thread, exactly once, whatever becomes of the order
+};
+
+// Why two sessions cannot have routes between them, or that they can.
+enum class RouteAdmission : std::uint8_t { kYes, kGone, kSame, kRelayed, kNoFeature };
+
+// A path that a forwarder offered.
+struct PathOffer {
+  PeerHandle via = 0;
+  RoutePrefix route{}, peer_route{};
+  std::string node_id;                       // of the other agent
+  std::vector<net::SocketAddress> observed;  // of the other agent
+  std::int64_t expires = 0;                  // Unix s, 0 unknown
+};
+
 class Network {
  public:
   virtual ~Network() = default;
@@ -65,6 +100,17 @@ class Network {
   virtual bool reply(ReplyHandle to, std::uint8_t type, base::Bytes payload) = 0;
   virtual void connect(std::string target, base::MonoNs timeout, ConnectedFn done) = 0;
   virtual bool disconnect(PeerHandle peer, std::uint32_t reason, std::string note) = 0;
+
+  // Any thread, from the table of sessions.
+  virtual RouteAdmission admits_route(PeerHandle a, PeerHandle b) const = 0;
+  // In force before anything that is sent after this call. False: nothing was begun and `ended` will not run.
+  virtual bool add_route(RouteOrder order) = 0;
+  virtual bool remove_route(std::uint64_t route) = 0;
+  // Answers a dial that asked for a path (Host::want_path). An answer to a dial that is over is dropped.
+  virtual bool path_found(std::uint64_t reach, PathOffer offer) = 0;
+  virtual bool path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) = 0;
+  // The other agent is about to dial over that path.
+  virtual bool expect_path(PathOffer offer) = 0;
 
   // What strands asked for so far must not wait any longer; called once after many calls above. An implementation that
   // acts at once needs none.

@@ -31,6 +31,10 @@ std::string_view entry_of(ItemKind kind) {
       return "store callback";
     case ItemKind::kPeerEvent:
       return "peer event";
+    case ItemKind::kPathWanted:
+      return "search for a path";
+    case ItemKind::kRouteEnded:
+      return "end of a route";
     case ItemKind::kTask:
       return "command";
   }
@@ -97,6 +101,10 @@ void Plugin::run_item(const Item& item, base::ByteView first, base::ByteView sec
       return run_connected(item, first, second);
     case ItemKind::kPeerEvent:
       return run_peer_event(item, first);
+    case ItemKind::kPathWanted:
+      return run_path_wanted(item, first, second);
+    case ItemKind::kRouteEnded:
+      return run_route_ended(item);
     case ItemKind::kTask:
       return strand.task_of(item)(false);
     case ItemKind::kPost:

@@ -20,7 +20,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "host/claims.h"
+#include "host/live_routes.h"
 #include "host/metrics.h"
+#include "host/open_paths.h"
 #include "host/pending.h"
 #include "host/plugin_config.h"
 #include "host/plugin_timers.h"
@@ -107,6 +109,12 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   atlas_status refuse_claim(const base::Error& error);
   bool send_error(ReplyHandle to, std::uint32_t code, std::string_view text);  // false: the network is full
 
+  // --- forwarding (plugin_routes.cc) ---
+  // A pair of routes has ended; on the I/O thread.
+  void queue_route_ended(std::uint64_t handle, std::uint32_t why);
+  // A dial wants a path; false when it cannot be asked for. On the I/O thread.
+  bool queue_path_wanted(std::uint64_t reach, const std::string& node_id, const std::string& relay);
+
   // A command of a person, on the strand.
   atlas_status run_command(const CommandSpec& command, const atlas_cli_run& run);
   void run_cancelled(const CommandSpec& command, atlas_call call);
@@ -127,6 +135,10 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   Pending pending;
   OpenReplies replies;
   PluginTimers timers;
+  LiveRoutes live_routes;
+  WantedPaths wanted_paths;
+  ExpectedPaths expected_paths;
+  void (*path_wanted)(void* self, const atlas_path_request* request) = nullptr;  // set only in init
   Metrics metrics;
   PluginConfig config;
   std::vector<std::unique_ptr<Route>> routes;          // grow only in init
@@ -160,9 +172,14 @@ struct Plugin final : StrandSink, std::enable_shared_from_this<Plugin> {
   void run_peer_event(const Item& item, base::ByteView node_id);
   void run_start();
   void run_drain(base::MonoNs deadline);
+  void run_path_wanted(const Item& item, base::ByteView node_id, base::ByteView relay);
+  void run_route_ended(const Item& item);
+  void tell_route_ended(std::uint64_t handle, const LiveRoute& route, std::uint32_t why);
   void break_promises();
+  void end_routes();
   void finish_calls(std::string_view why, bool faulted);
-  void publish_routes(bool there);
+  // Whether what the plugin claimed reaches it.
+  void publish(bool there);
   void unregister();
 
   std::atomic<PluginState> state_{PluginState::kReady};

@@ -41,7 +41,8 @@ struct Services {
   Claims claims;
   // Written when plugins start and end, read for every message.
   std::array<std::atomic<const Route*>, 256> routes{};
-  std::shared_ptr<TimerDriver> timers;  // null without a loop
+  std::atomic<Plugin*> path_finder{nullptr};  // in service
+  std::shared_ptr<TimerDriver> timers;        // null without a loop
   Calls calls;
   std::atomic<std::uint64_t> next_tag{1};
 };

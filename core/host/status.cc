@@ -32,6 +32,32 @@ atlas_status status_of(base::Fault fault) {
   return ATLAS_E_INTERNAL;
 }
 
+base::Fault fault_of(atlas_status status) {
+  switch (status) {
+    case ATLAS_E_ARG:
+      return base::Fault::kArgument;
+    case ATLAS_E_STATE:
+      return base::Fault::kState;
+    case ATLAS_E_CONFLICT:
+      return base::Fault::kConflict;
+    case ATLAS_E_GONE:
+      return base::Fault::kGone;
+    case ATLAS_E_TIMEOUT:
+      return base::Fault::kTimeout;
+    case ATLAS_E_FULL:
+      return base::Fault::kFull;
+    case ATLAS_E_DENIED:
+      return base::Fault::kDenied;
+    case ATLAS_E_CONFIG:
+      return base::Fault::kConfig;
+    case ATLAS_E_STOPPING:
+      return base::Fault::kStopping;
+    case ATLAS_E_UNREACHABLE:
+      return base::Fault::kUnreachable;
+  }
+  return base::Fault::kInternal;
+}
+
 std::string_view status_text(atlas_status status) {
   switch (status) {
     case ATLAS_OK:

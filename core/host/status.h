@@ -9,6 +9,8 @@
 namespace atlas::host {
 
 atlas_status status_of(base::Fault fault);
+// Of a failure; kInternal for what is none, or not listed.
+base::Fault fault_of(atlas_status status);
 // "gone", "timeout", ...; a status that is not listed reads "failed".
 std::string_view status_text(atlas_status status);
 

@@ -49,7 +49,7 @@ Appended Strand::append(Item item, base::ByteView first, base::ByteView second, 
     incoming_.bytes.insert(incoming_.bytes.end(), second.begin(), second.end());
     incoming_.items.push_back(item);
     if (counts(item.kind)) queued_messages_.fetch_add(1, kRelaxed);
-    if (item.kind == ItemKind::kPeerEvent) queued_events_.fetch_add(1, kRelaxed);
+    if (is_event(item.kind)) queued_events_.fetch_add(1, kRelaxed);
     if (size != 0) queued_bytes_.fetch_add(size, kRelaxed);
     if (std::exchange(scheduled_, true)) return Appended::kQueued;
   }
@@ -147,7 +147,7 @@ void Strand::run_one(const Item& item) {
   began_ = now_;
   running_since_.store(began_ == 0 ? 1 : began_, kRelaxed);
   if (counts(item.kind)) queued_messages_.fetch_sub(1, kRelaxed);
-  if (item.kind == ItemKind::kPeerEvent) queued_events_.fetch_sub(1, kRelaxed);
+  if (is_event(item.kind)) queued_events_.fetch_sub(1, kRelaxed);
   const std::uint64_t size = std::uint64_t{item.first_size} + item.second_size;
   if (size != 0) queued_bytes_.fetch_sub(size, kRelaxed);
   if (unsettled_since_ == base::kNever) unsettled_since_ = began_;

@@ -24,7 +24,18 @@ namespace atlas::host {
 
 struct Route;
 
-enum class ItemKind : std::uint8_t { kMessage, kPost, kTimer, kAnswer, kConnected, kDurable, kPeerEvent, kTask };
+enum class ItemKind : std::uint8_t {
+  kMessage,
+  kPost,
+  kTimer,
+  kAnswer,
+  kConnected,
+  kDurable,
+  kPeerEvent,
+  kPathWanted,
+  kRouteEnded,
+  kTask,
+};
 
 // One callback that waits. Plain data; what the fields mean depends on the kind (see Plugin::run).
 struct Item {
@@ -64,7 +75,7 @@ class StrandSink {
 struct StrandLimits {
   std::uint64_t messages = base::limits::plugins_queue_messages;
   std::uint64_t bytes = base::limits::plugins_queue_bytes;
-  std::uint64_t events = 65'536;  // peer events: kept apart, for they are worth more than a message
+  std::uint64_t events = 65'536;  // kept apart, for they are worth more than a message
   base::MonoNs soft_budget = base::limits::plugins_soft_budget * base::kMillisecond;
   base::MonoNs hard_budget = base::limits::plugins_hard_budget * base::kMillisecond;
 };
@@ -72,7 +83,7 @@ struct StrandLimits {
 // Which cap an item counts against.
 enum class Admission : std::uint8_t {
   kCounted,     // messages and bytes: peers' messages and posts
-  kEvent,       // events
+  kEvent,       // peer events and dials that want a path
   kCompletion,  // bytes only: bounded in number by what was asked for
 };
 enum class Appended : std::uint8_t { kQueued, kFull, kClosed };
@@ -126,6 +137,7 @@ class Strand {
   void settle();
   void schedule();
   static bool counts(ItemKind kind) { return kind == ItemKind::kMessage || kind == ItemKind::kPost; }
+  static bool is_event(ItemKind kind) { return kind == ItemKind::kPeerEvent || kind == ItemKind::kPathWanted; }
 
   base::Executor* const executor_;
   const base::Clock* const clock_;

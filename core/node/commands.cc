@@ -89,6 +89,30 @@ std::string argument(const control::Request& request, const std::string& name) {
   return found == request.args.end() ? std::string() : found->second;
 }
 
+std::string_view to_text(net::Mapping mapping) {
+  switch (mapping) {
+    case net::Mapping::kUnknown:
+      return "unknown";
+    case net::Mapping::kSame:
+      return "same";
+    case net::Mapping::kDependent:
+      return "dependent";
+  }
+  return "unknown";
+}
+
+json to_json(const PublicAddress& address) {
+  json asked = json::array();
+  for (const auto& result : address.stun().results()) {
+    asked.push_back({{"server", result.server.text()},
+                     {"mapped", result.mapped ? json(result.mapped->text()) : json(nullptr)},
+                     {"failure", result.failure.empty() ? json(nullptr) : json(result.failure)}});
+  }
+  return {{"mapping_v4", to_text(address.stun().mapping(net::Family::kV4))},
+          {"mapping_v6", to_text(address.stun().mapping(net::Family::kV6))},
+          {"stun", asked}};
+}
+
 // False for what is none; then the command has ended.
 bool is_target(const std::string& text, control::Call& call) {
   const std::string why = why_no_target(text);
@@ -197,6 +221,10 @@ void Commands::status(const std::shared_ptr<control::Call>& call) {
     for (const auto& address : setup_.listening()) listen.push_back(address.text());
     out["listen"] = listen;
     out["public_address"] = optional_text(setup_.port->self().record.public_address);
+    out["nat"] = to_json(*setup_.public_address);
+    json paths = json::array();
+    for (const auto& [node_id, path] : setup_.paths()) paths.push_back({{"node_id", node_id}, {"path", path}});
+    out["paths"] = paths;
     out["uptime_s"] = (setup_.clock->mono_ns() - started_) / base::kSecond;
     out["sessions"] = setup_.port->peers().size();
     json plugins = json::array();
@@ -237,7 +265,7 @@ void Commands::peers(const control::Request& request, const std::shared_ptr<cont
     const auto found = live.find(record.node_id);
     wire::PeerRecord shown = record;
     if (found != live.end()) {
-      shown.address = found->second.record.address;
+      if (!found->second.relayed) shown.address = found->second.record.address;
       shown.trust = found->second.record.trust;
       shown.last_seen = found->second.record.last_seen;
     }
@@ -267,7 +295,7 @@ void Commands::connect(const control::Request& request, const std::shared_ptr<co
     call->result(dump({{"node_id", peer->record.node_id},
                        {"name", peer->record.name},
                        {"address", peer->record.address},
-                       {"path", "direct"},
+                       {"path", peer->relayed ? "relay" : "direct"},
                        {"trust_level", wire::to_text(peer->record.trust)},
                        {"rtt_ms", to_ms(peer->rtt_us)}}));
     call->finish(control::kOk, {});

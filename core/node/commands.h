@@ -12,6 +12,7 @@
 #include "node/counters.h"
 #include "node/network_port.h"
 #include "node/node.h"
+#include "node/public_address.h"
 #include "quic/endpoint.h"
 #include "store/store.h"
 
@@ -31,6 +32,8 @@ class Commands {
     const NodeCounters* counters = nullptr;
     const base::Clock* clock = nullptr;
     net::Loop* loop = nullptr;
+    const PublicAddress* public_address = nullptr;  // loop thread
+    std::function<std::vector<std::pair<std::string, std::string>>()> paths;
     // Loop thread: what only it may read.
     std::function<std::vector<net::SocketAddress>()> listening;
     std::function<quic::EndpointCounters()> endpoint_counters;

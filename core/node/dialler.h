@@ -38,6 +38,7 @@ struct DialTarget {
   std::string key;                     // what is coalesced by: the node id, or the address
   std::optional<std::string> node_id;  // checked inside TLS
   std::vector<session::Candidate> candidates;
+  std::vector<std::string> relays = {};  // that the peer lists
 };
 
 class Dialler {

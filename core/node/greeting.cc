@@ -40,7 +40,8 @@ void Switchboard::begin_greeting(Link& link) {
   link.phase = Phase::kGreeting;
   if (connection.side() == quic::Side::kListener) {
     link.greeting = std::make_unique<Greeting>(session::ListenerHandshake(
-        setup_.self, policy_, connection.peer_key(), connection.remote().text(), connection.started(), *setup_.random));
+        setup_.self, policy_, connection.peer_key(), connection.relayed() ? "" : connection.remote().text(),
+        connection.started(), *setup_.random));
     deadlines_.set(link, deadline_of(*link.greeting));
     return;
   }

@@ -11,6 +11,7 @@
 #include "host/network.h"
 #include "net/timer_heap.h"
 #include "node/dialler.h"
+#include "node/path_upgrade.h"
 #include "node/session_table.h"
 #include "quic/endpoint.h"
 #include "session/exchange.h"
@@ -104,6 +105,9 @@ struct Link final : net::TimerHeap::Entry {
   Phase phase = Phase::kTls;
   quic::StreamId handshake_stream = -1;
   DialTicket ticket;
+  host::PeerHandle via = 0;                  // the session with the forwarder that it runs through, 0: none
+  std::vector<net::SocketAddress> observed;  // where the forwarder sees the peer
+  std::unique_ptr<PathUpgrade> upgrade;
   std::unique_ptr<Greeting> greeting;
   std::unique_ptr<LiveSession> session;
   std::unique_ptr<Farewell> farewell;

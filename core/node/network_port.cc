@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "atlas/ext/routes.h"
 #include "host/strand.h"
 
 namespace atlas::node {
@@ -40,7 +41,7 @@ std::size_t NetworkPort::bytes_of(const Order& order) {
       []<class T>(const T& o) -> std::size_t {
         if constexpr (requires { o.payload; }) {
           return o.payload.size();
-        } else if constexpr (std::is_same_v<T, Part>) {
+        } else if constexpr (requires { o.note; }) {
           return o.note.size();
         }
         return 0;
@@ -54,7 +55,8 @@ bool NetworkPort::queue(Order order) {
   bool taken = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool fits = waiting_.size() < kMaxOrders && (size == 0 || bytes_ == 0 || bytes_ + size <= kMaxOrderBytes);
+    const bool fits = std::holds_alternative<RemoveRoute>(order) ||
+                      (waiting_.size() < kMaxOrders && (size == 0 || bytes_ == 0 || bytes_ + size <= kMaxOrderBytes));
     if (closed_) {
       fault = base::Fault::kStopping;
     } else if (fits) {
@@ -125,6 +127,8 @@ void NetworkPort::refuse(Order& order, base::Fault fault, const std::string& tex
     result.fault = fault;
     result.error = text;
     dial->done(std::move(result));
+  } else if (auto* added = std::get_if<AddRoute>(&order)) {
+    added->order.ended(ATLAS_ROUTE_PEER_GONE);  // no session outlives the switchboard
   }
 }
 
@@ -159,6 +163,16 @@ void NetworkPort::carry_out(Order& order) {
           switchboard_->cancel_request(o.tag);
         } else if constexpr (std::is_same_v<T, Dial>) {
           switchboard_->dial(std::move(o.target), o.timeout, std::move(o.done));
+        } else if constexpr (std::is_same_v<T, AddRoute>) {
+          switchboard_->add_route(std::move(o.order));
+        } else if constexpr (std::is_same_v<T, RemoveRoute>) {
+          switchboard_->remove_route(o.route);
+        } else if constexpr (std::is_same_v<T, PathFound>) {
+          switchboard_->path_found(o.reach, std::move(o.offer));
+        } else if constexpr (std::is_same_v<T, PathNotFound>) {
+          switchboard_->path_not_found(o.reach, o.fault, std::move(o.note));
+        } else if constexpr (std::is_same_v<T, ExpectPath>) {
+          switchboard_->expect_path(std::move(o.offer));
         } else {
           switchboard_->disconnect(o.peer, static_cast<wire::DisconnectReason>(o.reason), o.note);
         }
@@ -187,6 +201,26 @@ bool NetworkPort::disconnect(host::PeerHandle peer, std::uint32_t reason, std::s
   return queue(Part{peer, reason, std::move(note)});
 }
 
+bool NetworkPort::add_route(host::RouteOrder order) {
+  return queue(AddRoute{std::move(order)});
+}
+
+bool NetworkPort::remove_route(std::uint64_t route) {
+  return queue(RemoveRoute{route});
+}
+
+bool NetworkPort::path_found(std::uint64_t reach, host::PathOffer offer) {
+  return queue(PathFound{reach, std::move(offer)});
+}
+
+bool NetworkPort::path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) {
+  return queue(PathNotFound{reach, fault, std::move(reason)});
+}
+
+bool NetworkPort::expect_path(host::PathOffer offer) {
+  return queue(ExpectPath{std::move(offer)});
+}
+
 // The database is read here, on the caller's thread, so that the loop never waits for a disk.
 void NetworkPort::connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) {
   DialTarget dial;
@@ -200,7 +234,10 @@ void NetworkPort::connect(std::string target, base::MonoNs timeout, host::Connec
         store_.flush();
         record = store_.peer(target);
       }
-      if (record) dial.candidates = session::candidates_of(*record);
+      if (record) {
+        dial.candidates = session::candidates_of(*record);
+        dial.relays = record->relays;
+      }
     }
   } else if (const auto address = net::SocketAddress::parse(target)) {
     dial.key = address->text();

@@ -28,7 +28,7 @@ class NetworkPort final : public host::Network {
   void attach(Switchboard& switchboard) { switchboard_ = &switchboard; }
   void set_self(host::LivePeer self);
   // Loop thread. No order reaches the switchboard after this, so it may go before whoever still gives orders; requests
-  // and dials complete with kStopping, the rest is dropped. Once or more.
+  // and dials complete with kStopping, routes that wait have ended, the rest is dropped. Once or more.
   void close();
 
   bool send(host::PeerHandle to, std::uint8_t type, base::Bytes payload) override;
@@ -38,6 +38,16 @@ class NetworkPort final : public host::Network {
   bool reply(host::ReplyHandle to, std::uint8_t type, base::Bytes payload) override;
   void connect(std::string target, base::MonoNs timeout, host::ConnectedFn done) override;
   bool disconnect(host::PeerHandle peer, std::uint32_t reason, std::string note) override;
+
+  host::RouteAdmission admits_route(host::PeerHandle a, host::PeerHandle b) const override {
+    return table_.admits_route(a, b);
+  }
+  bool add_route(host::RouteOrder order) override;
+  // Never refused for want of room: there is at most one for each route, and what it frees is worth more.
+  bool remove_route(std::uint64_t route) override;
+  bool path_found(std::uint64_t reach, host::PathOffer offer) override;
+  bool path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) override;
+  bool expect_path(host::PathOffer offer) override;
 
   void hand_over() override;
   void refused_structure() override { counters_.refused_structure.add(); }
@@ -80,7 +90,26 @@ class NetworkPort final : public host::Network {
     std::uint32_t reason;
     std::string note;
   };
-  using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part>;
+  struct AddRoute {
+    host::RouteOrder order;
+  };
+  struct RemoveRoute {
+    std::uint64_t route;
+  };
+  struct PathFound {
+    std::uint64_t reach;
+    host::PathOffer offer;
+  };
+  struct PathNotFound {
+    std::uint64_t reach;
+    base::Fault fault;
+    std::string note;
+  };
+  struct ExpectPath {
+    host::PathOffer offer;
+  };
+  using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part, AddRoute, RemoveRoute, PathFound, PathNotFound,
+                             ExpectPath>;
 
   bool queue(Order order);
   void refuse_later(Order& order, base::Fault fault);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "node/commands.h"
 #include "node/network_port.h"
+#include "node/public_address.h"
 #include "node/restart_notice.h"
 #include "node/switchboard.h"
 
@@ -73,6 +74,10 @@ class NodeInstance final : public Node {
   base::Result<void> open_endpoint();
   base::Result<void> listen();
   void publish_self();
+  // By a role that was loaded, whether it runs yet or not: "type 0x30: ", "paths: ".
+  bool claimed(std::string_view what) const {
+    return std::ranges::any_of(host_->claims(), [&](const auto& claim) { return claim.starts_with(what); });
+  }
   // Says goodbye to every peer; once.
   void leave(std::function<void()> done);
 
@@ -87,6 +92,7 @@ class NodeInstance final : public Node {
   std::unique_ptr<host::Host> host_;
   std::unique_ptr<Switchboard> switchboard_;
   std::unique_ptr<quic::Endpoint> endpoint_;
+  std::unique_ptr<PublicAddress> public_address_;
   std::unique_ptr<RestartNotice> notice_;
   std::unique_ptr<Commands> commands_;
   std::vector<net::SocketAddress> listening_;
@@ -123,7 +129,7 @@ std::vector<config::Problem> NodeInstance::load(std::string& error) {
   };
   host_ = std::make_unique<host::Host>(std::move(host_setup));
   for (const auto* descriptor : setup_.linked) host_->add_linked(descriptor);
-  for (auto& problem : host_->load(setup_.config.plugins.enabled)) problems.push_back(std::move(problem));
+  for (auto& problem : host_->load(setup_.config.roles())) problems.push_back(std::move(problem));
   return problems;
 }
 
@@ -148,11 +154,20 @@ base::Result<void> NodeInstance::open_endpoint() {
   setup.max_streams = config.transport.max_streams_per_conn;
   setup.exchange_timeout = base::saturating_mul<base::MonoNs>(config.transport.exchange_timeout_s, base::kSecond);
   setup.bootstrap = config.network.bootstrap;
-  setup.on_observed = [this](const std::string& address) {
-    auto self = port_->self();
-    self.record.public_address = address;
-    port_->set_self(std::move(self));
-  };
+  setup.relays = config.network.relays;
+  if (claimed("paths: ")) setup.self.features.emplace_back(kRoutesFeature);
+  setup.on_observed = [this](const std::string& address) { public_address_->on_observed(address); };
+  public_address_ = std::make_unique<PublicAddress>(PublicAddress::Setup{
+      .loop = env.loop,
+      .random = env.random,
+      .servers = config.stun.servers,
+      .send = [this](const auto& to, base::ByteView datagram) { endpoint_->send_datagram(to, datagram); },
+      .publish =
+          [this](const std::string& address) {
+            auto self = port_->self();
+            self.record.public_address = address;
+            port_->set_self(std::move(self));
+          }});
   switchboard_ = std::make_unique<Switchboard>(std::move(setup));
   switchboard_->bans().load(store_->bans(), env.clock->unix_s());
 
@@ -161,7 +176,10 @@ base::Result<void> NodeInstance::open_endpoint() {
                                     .limits = {.max_connections = config.transport.max_connections,
                                                .max_half_open = config.security.handshake_limit},
                                     .secret = endpoint_secret(*setup_.key),
-                                    .accept_filter = {}});
+                                    .accept_filter = {},
+                                    .on_stun = [this](const auto& from, base::ByteView datagram) {
+                                      if (!public_address_->on_datagram(from, datagram)) switchboard_->on_opening(from);
+                                    }});
   if (!made) return std::unexpected(made.error());
   endpoint_ = std::move(*made);
   const quic::Protocol protocol{
@@ -213,9 +231,10 @@ base::Result<void> NodeInstance::start() {
     auto lost = store_->sessions();
     store_->clear_sessions();
     if (auto bound = listen(); !bound) return bound;
+    public_address_->start();
     notice_ = std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost),
                                               [this](std::string_view node_id) { return table_.find(node_id) != 0; });
-    if (setup_.config.transport.offer_relay && !host_->owns(0x30)) {
+    if (setup_.config.transport.offer_relay && !claimed("type 0x30: ")) {
       const auto problem = config::problem_at(setup_.config, "transport.offer_relay",
                                               "is set, but no relay role is enabled: nothing is "
                                               "relayed");
@@ -231,6 +250,8 @@ base::Result<void> NodeInstance::start() {
                                                          .counters = &counters_,
                                                          .clock = setup_.environment.clock,
                                                          .loop = setup_.environment.loop,
+                                                         .public_address = public_address_.get(),
+                                                         .paths = [this] { return switchboard_->paths(); },
                                                          .listening = [this] { return listening_; },
                                                          .endpoint_counters = [this] { return endpoint_->counters(); },
                                                          .udp_counters = [this] { return endpoint_->udp_counters(); }});

@@ -29,6 +29,8 @@ host::LivePeer SessionTable::snapshot(const SessionInfo& info) {
   out.record = info.record;
   out.record.last_seen = info.last_exchange.load(std::memory_order_relaxed);
   out.dialled = info.dialled;
+  out.relayed = info.relayed.load(std::memory_order_relaxed);
+  if (out.relayed) out.record.trust = wire::Trust::kRelay;
   out.connected_at = info.connected_at;
   out.rtt_us = info.rtt_us.load(std::memory_order_relaxed);
   return out;
@@ -55,9 +57,23 @@ host::PeerHandle SessionTable::find(std::string_view node_id) const {
 host::PeerHandle SessionTable::find_dialled(std::string_view address) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [handle, info] : by_handle_) {
-    if (info->dialled && info->record.address == address) return handle;
+    if (info->dialled && !info->relayed && info->record.address == address) return handle;
   }
   return 0;
+}
+
+host::RouteAdmission SessionTable::admits_route(host::PeerHandle a, host::PeerHandle b) const {
+  const std::lock_guard lock(mutex_);
+  const auto first = by_handle_.find(a);
+  const auto second = by_handle_.find(b);
+  if (first == by_handle_.end() || second == by_handle_.end()) return host::RouteAdmission::kGone;
+  if (a == b) return host::RouteAdmission::kSame;
+  const SessionInfo& one = *first->second;
+  const SessionInfo& other = *second->second;
+  if (one.relayed.load(std::memory_order_relaxed) || other.relayed.load(std::memory_order_relaxed)) {
+    return host::RouteAdmission::kRelayed;
+  }
+  return one.routes && other.routes ? host::RouteAdmission::kYes : host::RouteAdmission::kNoFeature;
 }
 
 std::vector<host::LivePeer> SessionTable::peers() const {

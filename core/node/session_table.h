@@ -24,6 +24,8 @@ struct SessionInfo {
   bool dialled = false;
   std::int64_t connected_at = 0;
   std::uint32_t protocol_v = 1;
+  bool routes = false;                         // the peer shows the feature `routes`
+  std::atomic<bool> relayed{false};            // through a forwarder
   std::atomic<std::int64_t> last_exchange{0};  // Unix seconds
   std::atomic<std::uint64_t> rtt_us{0};
 };
@@ -39,6 +41,8 @@ class SessionTable {
   host::PeerHandle find(std::string_view node_id) const;
   // A dialled session at that address; for targets that are addresses.
   host::PeerHandle find_dialled(std::string_view address) const;
+  // Whether datagrams may be forwarded between the two.
+  host::RouteAdmission admits_route(host::PeerHandle a, host::PeerHandle b) const;
   std::vector<host::LivePeer> peers() const;
   std::size_t size() const;
 

@@ -62,6 +62,10 @@ void Switchboard::on_connected(quic::Connection& connection) {
     link->connection = &connection;
     connection.user = link;
     links_.emplace(link, std::move(made));
+    if (connection.routed()) {
+      link->via = forwarder_of(connection);
+      ++relayed_links_;
+    }
   }
   begin_greeting(*link);
 }
@@ -133,6 +137,7 @@ void Switchboard::on_stream_closed(quic::Connection& connection, quic::StreamId 
 void Switchboard::on_path(quic::Connection& connection) {
   Link* link = link_of(connection);
   if (link == nullptr || !link->session) return;
+  if (connection.routed()) return path_changed(*link);
   const auto& info = *link->session->info;
   const std::string address = connection.remote().text();
   setup_.table->moved(info.handle, address);
@@ -191,6 +196,7 @@ void Switchboard::on_closed(quic::Connection& connection, const quic::CloseInfo&
   attempt_failed(*link, meaning.failure, meaning.text);
   link->phase = Phase::kClosed;
   deadlines_.clear(*link);
+  if (connection.routed()) --relayed_links_;
   links_.erase(link);
   finish_stop_when_empty();
 }
@@ -234,6 +240,8 @@ void Switchboard::session_up(Link& link) {
   info->dialled = link.connection->side() == quic::Side::kDialler;
   const bool configured =
       std::find(setup_.bootstrap.begin(), setup_.bootstrap.end(), address) != setup_.bootstrap.end();
+  info->relayed = link.connection->relayed();
+  info->routes = std::ranges::find(session->peer.features, kRoutesFeature) != session->peer.features.end();
   info->record.trust = info->dialled && configured ? wire::Trust::kBootstrap : wire::Trust::kUnknown;
   // Only a listener that the operator configured may tell us what our address is.
   const bool trusted = info->record.trust == wire::Trust::kBootstrap;
@@ -253,14 +261,20 @@ void Switchboard::session_up(Link& link) {
   by_node_id_[info->record.node_id] = &link;
   link.connection->mark_verified();
   setup_.table->add(info);
-  journal_.opened(info->record, {info->record.node_id, address, info->protocol_v, now_s, info->record.trust,
-                                 link.connection->loss_token()});
+  // Seen through a forwarder, the address is that one's and proves nothing of the peer.
+  if (link.connection->routed()) {
+    setup_.store->touch(info->record.node_id, now_s);
+  } else {
+    journal_.opened(info->record, {info->record.node_id, address, info->protocol_v, now_s, info->record.trust,
+                                   link.connection->loss_token()});
+  }
   counters_.sessions_opened.add();
-  log(Level::kInfo, "session", "{} is connected from {} ({})", info->record.node_id, address,
-      info->dialled ? "dialled" : "accepted");
+  log(Level::kInfo, "session", "{} is connected from {} ({}{})", info->record.node_id, address,
+      info->dialled ? "dialled" : "accepted", info->relayed ? ", through the relay there" : "");
 
   host_->peer_event(
       {.what = ATLAS_PEER_UP, .peer = info->handle, .node_id = info->record.node_id, .dialled = info->dialled});
+  if (link.connection->routed()) begin_upgrade(link);
   const DialTicket ticket = std::exchange(link.ticket, {});
   const auto early = std::move(link.greeting->early);
   link.handshake_stream = link.greeting->stream;
@@ -298,12 +312,17 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
   link.phase = Phase::kFarewell;
   deadlines_.clear(link);
   const SessionInfo& info = *session->info;
+  link.upgrade.reset();
   sessions_.erase(info.handle);
   const auto named = by_node_id_.find(info.record.node_id);
   const bool ours = named != by_node_id_.end() && named->second == &link;
   if (ours) by_node_id_.erase(named);
   setup_.table->remove(info.handle);
-  journal_.closed(info.record.node_id, info.last_exchange, ours);
+  if (link.connection->routed()) {
+    setup_.store->touch(info.record.node_id, info.last_exchange);
+  } else {
+    journal_.closed(info.record.node_id, info.last_exchange, ours);
+  }
   counters_.sessions_closed.add();
   log(Level::kInfo, "session", "{} is gone (reason {})", info.record.node_id, static_cast<std::uint32_t>(reason));
 
@@ -324,6 +343,7 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
                      .node_id = info.record.node_id,
                      .reason = static_cast<std::uint32_t>(reason),
                      .dialled = info.dialled});
+  if (!link.connection->routed()) leave_forwarder(info.handle);
 }
 
 // A reconnect does not refill a budget: it is kept for as long as it remembers something.
@@ -371,11 +391,17 @@ void Switchboard::dial(DialTarget target, base::MonoNs timeout, host::ConnectedF
     out.error = target.key + ": banned (" + *ban + ")";
     return done(std::move(out));
   }
+  if (target.node_id && host_->provides_paths()) {
+    wire::PeerRecord listed;
+    listed.relays = std::move(target.relays);
+    for (auto& relay : session::relay_candidates_of(listed, setup_.relays)) target.candidates.push_back(relay);
+  }
   dialler_.dial(std::move(target), timeout, std::move(done));
 }
 
 base::Result<void> Switchboard::open_attempt(const DialTarget& target, const session::Candidate& candidate,
                                              DialTicket ticket) {
+  if (candidate.via == session::Candidate::Via::kRelay) return ask_for_path(target, candidate, ticket);
   auto made = std::make_unique<Link>(*this);
   made->ticket = ticket;
   auto opened = endpoint_->dial({.remote = candidate.address, .expected_node_id = target.node_id, .user = made.get()});
@@ -403,6 +429,7 @@ std::string_view note_of(Abandon why) {
 }  // namespace
 
 wire::DialFailure Switchboard::abandon_attempt(DialTicket ticket, Abandon why) {
+  if (forget_reach(ticket)) return wire::DialFailure::kUnreachable;
   const auto found = std::ranges::find_if(links_, [&](const auto& entry) {
     return entry.second->ticket.dial == ticket.dial && entry.second->ticket.attempt == ticket.attempt;
   });

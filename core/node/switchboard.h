@@ -3,7 +3,7 @@
 // roles, applies the limits of section 10, and says goodbye in the right order.
 //
 // Loop thread only. The files: switchboard.cc (connections and sessions), greeting.cc (handshake), exchanges.cc
-// (requests and answers), farewell.cc (closing).
+// (requests and answers), routing.cc (relays), farewell.cc (closing).
 #pragma once
 
 #include <functional>
@@ -34,6 +34,10 @@ inline constexpr std::size_t kCheckedHere = 16'384;  // bytes
 inline constexpr base::MonoNs kFarewellWait = base::limits::session_closing_wait * base::kMillisecond;
 // For all goodbyes together, when the node stops.
 inline constexpr base::MonoNs kStopWait = 2 * base::kSecond;
+// How long a peer has to come over a path that was announced.
+inline constexpr base::MonoNs kExpectFor = 10 * base::kSecond;
+// What a node shows in its Hello that can be reached through a forwarder (wire protocol, section 8).
+inline constexpr std::string_view kRoutesFeature = "routes";
 inline constexpr std::string_view kStopNote = "the node is shutting down";
 inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
 // Of one peer, so that it cannot make the node hold what it neither finishes sending nor reads.
@@ -56,6 +60,7 @@ class Switchboard final : public quic::ConnectionEvents {
     std::uint32_t max_streams = 50;
     base::MonoNs exchange_timeout = 10 * base::kSecond;
     std::vector<std::string> bootstrap;  // addresses whose sessions are shown as `bootstrap`
+    std::vector<std::string> relays;     // ours, for peers that list none or none that works
     // What a listener says our address is, when it is told.
     std::function<void(const std::string& address)> on_observed;
   };
@@ -73,6 +78,16 @@ class Switchboard final : public quic::ConnectionEvents {
   void disconnect(host::PeerHandle peer, wire::DisconnectReason reason, std::string_view note);
   void dial(DialTarget target, base::MonoNs timeout, host::ConnectedFn done);
   void ban(const std::string& node_id, std::int64_t until, const std::string& reason);
+  // routing.cc
+  void add_route(host::RouteOrder order);
+  void remove_route(std::uint64_t route);
+  void path_found(std::uint64_t reach, host::PathOffer offer);
+  void path_not_found(std::uint64_t reach, base::Fault fault, std::string reason);
+  void expect_path(host::PathOffer offer);
+  // A datagram that may be of a peer who looks for a direct path.
+  void on_opening(const net::SocketAddress& from);
+  // How each session that was made through a relay runs now, by node id; for people.
+  std::vector<std::pair<std::string, std::string>> paths() const;
 
   // Says goodbye to everybody; `done` runs when the last connection is closed, at the latest after kStopWait. From now
   // on no connection becomes a session.
@@ -97,6 +112,17 @@ class Switchboard final : public quic::ConnectionEvents {
     ~StopDeadline() override { owner.deadlines_.clear(*this); }
     void on_expire(base::MonoNs) override { owner.close_stragglers(); }
     Switchboard& owner;
+  };
+  // A peer that a forwarder announced: where it is seen, until it has come or the time is over.
+  struct Announced {
+    std::string node_id;
+    std::vector<net::SocketAddress> observed;
+    base::MonoNs until = 0;
+  };
+  // A dial that asked for a path through a relay.
+  struct Reach {
+    DialTicket ticket;
+    std::string node_id, relay;
   };
   struct PendingReply {
     Link* link;
@@ -144,6 +170,15 @@ class Switchboard final : public quic::ConnectionEvents {
   bool write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload, bool fin);
   void saw_exchange(Link& link);
 
+  // routing.cc
+  base::Result<void> ask_for_path(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
+  std::optional<Reach> take_reach(std::uint64_t reach);
+  bool forget_reach(DialTicket ticket);
+  void begin_upgrade(Link& link);
+  void path_changed(Link& link);
+  host::PeerHandle forwarder_of(const quic::Connection& connection);
+  void leave_forwarder(host::PeerHandle via);
+
   // farewell.cc
   void part(Link& link, wire::DisconnectReason reason, std::string_view note);
   void await_and_close(Link& link, quic::StreamId awaited, std::uint64_t code, std::string_view note);
@@ -169,6 +204,11 @@ class Switchboard final : public quic::ConnectionEvents {
   base::Slots<PendingReply> replies_;
   std::unordered_map<std::string_view, Link*> by_node_id_;  // views into the sessions
   std::unordered_map<std::uint64_t, std::pair<Link*, quic::StreamId>> asked_by_tag_;
+  std::unordered_map<std::uint64_t, quic::RouteId> routes_;  // by the number that the host chose
+  std::unordered_map<std::uint64_t, Reach> reaches_;         // as many as there are dials at most, times their relays
+  std::vector<Announced> announced_;                         // no more than quic::Endpoint::expect() takes
+  std::uint64_t next_reach_ = 1;
+  std::size_t relayed_links_ = 0;
   session::Budgets budgets_;  // of peers that have gone
   base::MonoNs next_budget_sweep_ = 0;
   base::Bytes scratch_;  // one envelope being written

@@ -2,12 +2,15 @@
 // order of their cost. Until an address is validated under load, nothing is kept of it.
 #include <algorithm>
 
+#include "net/stun_message.h"
 #include "quic/quic_endpoint.h"
 
 namespace atlas::quic {
 namespace {
 
 constexpr std::uint8_t kLongHeader = 0x80;
+// A short header has the fixed bit, for we do not offer to grease it (RFC 9287); a long one has the top bit.
+constexpr std::uint8_t kNotQuicMask = 0xc0;
 constexpr std::size_t kRoomForAnswer = 1500;
 
 // fe80::/10 means nothing without the link that it is on, and net::SocketAddress keeps no scope id: an answer would
@@ -16,11 +19,30 @@ bool cannot_be_answered(const net::IpAddress& remote) {
   return remote.family() == net::Family::kV6 && remote.scope() == net::Scope::kLinkLocal;
 }
 
+bool takes_prefixes(const Route& owner) {
+  switch (owner.kind) {
+    case Route::Kind::kConnection:
+      return static_cast<const QuicConnection&>(owner).routed();
+    case Route::Kind::kTombstone:
+      return static_cast<const Tombstone&>(owner).epitaph().routed;
+    case Route::Kind::kExpected:
+      return true;
+    case Route::Kind::kForward:
+      return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 void QuicEndpoint::route(const net::ReceivedBatch& batch, base::ByteView datagram) {
   ngtcp2_version_cid header{};
   if (datagram.empty()) {
+    ++worker_.counters.dropped_malformed;
+    return;
+  }
+  if ((datagram[0] & kNotQuicMask) == 0) {
+    if (on_stun_ && net::is_stun(datagram)) return on_stun_(batch.remote, datagram);
     ++worker_.counters.dropped_malformed;
     return;
   }
@@ -38,10 +60,12 @@ void QuicEndpoint::route(const net::ReceivedBatch& batch, base::ByteView datagra
 
 Route* QuicEndpoint::find(const ngtcp2_version_cid& header, base::ByteView datagram) const {
   const bool is_long = (datagram[0] & kLongHeader) != 0;
-  if (header.dcidlen == kIdLength) {
+  if (header.dcidlen >= kIdLength) {
     ServerId id;
     std::copy_n(header.dcid, kIdLength, id.begin());
-    if (Route* owner = worker_.ids.find(id)) return owner;
+    Route* owner = worker_.ids.find(id);
+    // A longer id is one of a route only: its first bytes are not for a connection with ids of its own.
+    if (owner != nullptr && (header.dcidlen == kIdLength || takes_prefixes(*owner))) return owner;
   }
   if (!is_long || header.dcidlen > NGTCP2_MAX_CIDLEN) return nullptr;
   return worker_.first_ids.find(first_id({header.dcid, header.dcidlen}));
@@ -55,8 +79,9 @@ void QuicEndpoint::deliver(Route& owner, const net::ReceivedBatch& batch, base::
     worker_.outlet(batch.remote.ip.family()).queue->put(epitaph.packet, epitaph.remote, epitaph.local);
     return;
   }
+  if (owner.kind == Route::Kind::kExpected) return expected_packet(static_cast<Expected&>(owner), batch, datagram);
   auto& connection = static_cast<QuicConnection&>(owner);
-  if (connection.receive(batch, datagram, now_)) return;
+  if (connection.receive(batch, datagram, now_) || connection.routed()) return;
   ngtcp2_pkt_hd initial{};
   if (datagram.size() < kLeastInitial || ngtcp2_accept(&initial, datagram.data(), datagram.size()) != 0) return;
   if (ng::token_of(initial).empty()) send_retry(batch, initial);
@@ -121,17 +146,39 @@ void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView 
   accept(batch, datagram, initial, original_id);
 }
 
+// What was announced comes through a forwarder with which there is a session: no Retry, which could not be routed
+// either, and no filter, for the address is not the peer's.
+void QuicEndpoint::expected_packet(Expected& expected, const net::ReceivedBatch& batch, base::ByteView datagram) {
+  EndpointCounters& counters = worker_.counters;
+  ngtcp2_pkt_hd initial{};
+  if (batch.remote != expected.expectation().forwarder || datagram.size() < kLeastInitial ||
+      (datagram[0] & kLongHeader) == 0 || ngtcp2_accept(&initial, datagram.data(), datagram.size()) != 0) {
+    ++counters.dropped_malformed;
+    return;
+  }
+  if (!accepting_ || counters.connections >= worker_.limits.max_connections) {
+    ++counters.refused_full;
+    return refuse(batch, initial, NGTCP2_CONNECTION_REFUSED);
+  }
+  if (counters.half_open >= worker_.limits.max_half_open) {
+    ++counters.refused_half_open;
+    return refuse(batch, initial, NGTCP2_CONNECTION_REFUSED);
+  }
+  const Expectation expectation = expected_.take(expected);
+  accept(batch, datagram, initial, std::nullopt, &expectation);
+}
+
 void QuicEndpoint::accept(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_pkt_hd& initial,
-                          const std::optional<ngtcp2_cid>& original_id) {
+                          const std::optional<ngtcp2_cid>& original_id, const Expectation* expectation) {
   auto connection = std::make_unique<QuicConnection>(worker_, offers_, Side::kListener);
-  if (!connection->start_listener(*tls_, {&initial, original_id, batch.remote, batch.local}, now_)) {
+  if (!connection->start_listener(*tls_, {&initial, original_id, batch.remote, batch.local, expectation}, now_)) {
     ++worker_.counters.dropped_malformed;
     return;
   }
   ++worker_.counters.accepted;
   QuicConnection& kept = keep(std::move(connection));
   // Only an address that was not validated yet can be asked to prove itself.
-  if (!kept.receive(batch, datagram, now_) && !original_id) send_retry(batch, initial);
+  if (!kept.receive(batch, datagram, now_) && !original_id && expectation == nullptr) send_retry(batch, initial);
 }
 
 void QuicEndpoint::send_retry(const net::ReceivedBatch& batch, const ngtcp2_pkt_hd& initial) {
@@ -168,6 +215,13 @@ void QuicEndpoint::announce_loss(const net::SocketAddress& remote, const base::B
   const std::size_t length = worker_.stateless.write_reset(packet, token);
   ++worker_.counters.stateless_reset_sent;
   outlet.queue->put({packet, length}, remote, {});
+  wake();
+}
+
+void QuicEndpoint::send_datagram(const net::SocketAddress& remote, base::ByteView datagram) {
+  Outlet& outlet = worker_.outlet(remote.ip.family());
+  if (outlet.queue == nullptr) return;
+  outlet.queue->put(datagram, remote, {});
   wake();
 }
 

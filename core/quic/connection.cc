@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "quic/early_strip.h"
+#include "quic/forwarding.h"
 #include "quic/path.h"
 
 namespace atlas::quic {
@@ -68,7 +69,13 @@ bool QuicConnection::start_listener(const TlsContext& tls, const Accepted& accep
   const ngtcp2_pkt_hd& initial = *accepted.initial;
   const Protocol& protocol = offers_.front()->protocol;
 
-  const ngtcp2_cid id = random_id(worker_.random, kIdLength);
+  if (accepted.expectation != nullptr) {
+    routed_ = std::make_unique<Routed>();
+    routed_->prefix = accepted.expectation->route;
+    routed_->forwarder = remote_;
+    handshake_->expected_node_id = accepted.expectation->node_id;
+  }
+  const ngtcp2_cid id = make_id();
   ngtcp2_settings settings = settings_for(worker_, protocol, now);
   ngtcp2_transport_params params;
   ngtcp2_transport_params_default(&params);
@@ -94,9 +101,8 @@ bool QuicConnection::start_listener(const TlsContext& tls, const Accepted& accep
   if (handshake_->session == nullptr) return false;
   ngtcp2_conn_set_tls_native_handle(conn, handshake_->session.get());
 
-  ServerId& own = ids_.emplace_back();
-  std::copy_n(id.data, kIdLength, own.begin());
-  worker_.ids.insert(own, this);
+  claim_id(id);
+  if (routed_) return true;  // the first id begins with it, too
   first_id_ = first_id({initial.dcid.data, initial.dcid.datalen});
   worker_.first_ids.insert(first_id_, this);
   return true;
@@ -112,8 +118,14 @@ bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, co
   user = options.user;
   handshake_->expected_node_id = options.expected_node_id.value_or("");
 
-  const ngtcp2_cid first = random_id(worker_.random, kDialledIdLength);
-  const ngtcp2_cid id = random_id(worker_.random, kIdLength);
+  ngtcp2_cid first = random_id(worker_.random, kDialledIdLength);
+  if (options.via) {
+    routed_ = std::make_unique<Routed>();
+    routed_->prefix = options.via->route;
+    routed_->forwarder = remote_;
+    std::ranges::copy(options.via->peer_route, first.data);
+  }
+  const ngtcp2_cid id = make_id();
   const ngtcp2_settings settings = settings_for(worker_, offer.protocol, now);
   ngtcp2_transport_params params;
   ngtcp2_transport_params_default(&params);
@@ -134,10 +146,36 @@ bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, co
   handshake_->session = tls.dialler(*this, offer.protocol.alpn, credentials);
   if (handshake_->session == nullptr) return false;
   ngtcp2_conn_set_tls_native_handle(conn, handshake_->session.get());
-  ServerId& own = ids_.emplace_back();
-  std::copy_n(id.data, kIdLength, own.begin());
-  worker_.ids.insert(own, this);
+  claim_id(id);
   return true;
+}
+
+// A new id of ours, of the one length that this connection has.
+ngtcp2_cid QuicConnection::make_id() {
+  ngtcp2_cid id{};
+  if (routed_) {
+    id.datalen = kRoutedIdLength;
+    std::ranges::copy(routed_->prefix, id.data);
+    const std::uint32_t number = ++routed_->ids_made;
+    for (std::size_t i = 0; i < sizeof number; ++i) {
+      id.data[kIdLength + i] = static_cast<std::uint8_t>(number >> (8 * (sizeof number - 1 - i)));
+    }
+    return id;
+  }
+  ServerId made;
+  do {
+    worker_.random.fill(made);
+  } while (worker_.ids.find(made) != nullptr);
+  ngtcp2_cid_init(&id, made.data(), made.size());
+  return id;
+}
+
+void QuicConnection::claim_id(const ngtcp2_cid& id) {
+  ServerId own;
+  std::copy_n(id.data, own.size(), own.begin());
+  if (routed_ && !ids_.empty()) return;
+  ids_.push_back(own);
+  worker_.ids.insert(own, this);
 }
 
 bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView datagram, base::MonoNs now) {
@@ -151,7 +189,8 @@ bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView dat
     datagram = datagram.first(keep);
   }
   if (side_ == Side::kDialler) local_ = batch.local;
-  const Path path(side_ == Side::kDialler ? bound_ : batch.local, batch.remote);
+  const Path path(side_ == Side::kDialler ? label_of(batch.remote) : batch.local, batch.remote);
+  if (routed_ && batch.remote == remote_) routed_->heard = now;
   ngtcp2_pkt_info info{};
   info.ecn = batch.ecn;
   const bool first = ++unanswered_datagrams_ == 1;
@@ -168,6 +207,7 @@ bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView dat
 void QuicConnection::on_expire(base::MonoNs now) {
   if (ending_ != nullptr || ended_) return;
   ack_may_wait_ = false;
+  if (routed_ && now >= watch_path(now)) return_to_forwarder(now);
   after_library(ngtcp2_conn_handle_expiry(conn_.get(), now));
   mark_dirty();
 }
@@ -222,16 +262,6 @@ void QuicConnection::tell_events() {
     }
   }
   worker_.events.clear();
-}
-
-void QuicConnection::follow_path() {
-  path_validated_ = false;
-  const ngtcp2_path* path = ngtcp2_conn_get_path(conn_.get());
-  const net::SocketAddress remote = address_of(path->remote);
-  if (side_ == Side::kDialler || remote == remote_) return;
-  remote_ = remote;
-  local_ = address_of(path->local);
-  if (told_connected_ && ending_ == nullptr) offer_->protocol.events->on_path(*this);
 }
 
 // The TLS session is the larger half of a young connection; nothing needs it after the handshake. Not called with
@@ -311,6 +341,7 @@ void QuicConnection::release_ids(std::vector<ServerId>* out) {
 void QuicConnection::say_goodbye(base::MonoNs now) {
   Tombstone::Epitaph epitaph;
   epitaph.first_id = first_id_;
+  epitaph.routed = routed();
   epitaph.remote = remote_;
   epitaph.local = side_ == Side::kDialler ? bound_ : local_;
   if (ending_->farewell == Ending::Farewell::kClose) {
@@ -344,6 +375,7 @@ void QuicConnection::end(base::MonoNs now) {
   conn_.reset();
   handshake_.reset();
   worker_.ended.push_back(this);
+  worker_.forwarding->gone(*this);
   if (side_ == Side::kDialler || told_connected_) offer_->protocol.events->on_closed(*this, ending_->info);
 }
 

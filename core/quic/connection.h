@@ -37,6 +37,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
     const ngtcp2_pkt_hd* initial;
     std::optional<ngtcp2_cid> original_id;  // the address was validated by Retry
     net::SocketAddress remote, local;
+    const Expectation* expectation;  // null: nobody announced it
   };
   QuicConnection(Worker& worker, const std::vector<std::unique_ptr<Offer>>& offers, Side side);
   ~QuicConnection();
@@ -62,6 +63,9 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   std::uint64_t number() const override { return number_; }
   const net::SocketAddress& remote() const override { return remote_; }
   const net::SocketAddress& local() const override { return local_; }
+  bool relayed() const override { return routed_ != nullptr && remote_ == routed_->forwarder; }
+  bool routed() const override { return routed_ != nullptr; }
+  void try_path(const net::SocketAddress& remote) override;
   const identity::PublicKey& peer_key() const override { return peer_key_; }
   base::MonoNs started() const override { return started_; }
   base::Result<StreamId> open_stream() override;
@@ -87,6 +91,22 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
  private:
   friend struct Callbacks;  // ngtcp2's, in connection_callbacks.cc
 
+  // What a connection through a forwarder has besides.
+  struct Routed {
+    ServerId prefix{};  // of a route that leads here: all our ids begin with it
+    std::uint32_t ids_made = 0;
+    net::SocketAddress forwarder;
+    // Dialler: the library tells paths apart by their local address, so each remote gets one that differs in the port.
+    struct Label {
+      net::SocketAddress remote, local;
+    };
+    std::vector<Label> labels;
+    std::optional<net::SocketAddress> wanted;  // by try_path()
+    base::MonoNs heard = 0;                    // on the path in use
+    base::MonoNs in_flight_since = 0;          // 0: nothing is
+    base::MonoNs pinged_every = 0;             // as the library was last told
+    bool silent_move = false;                  // the peer follows with the first packet that is more than a probe
+  };
   // How a connection that is over is left.
   struct Ending {
     enum class Farewell : std::uint8_t { kNone, kClose, kDrain };
@@ -101,6 +121,16 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
     std::string expected_node_id;
     std::string refusal;
   };
+
+  ngtcp2_cid make_id();
+  void claim_id(const ngtcp2_cid& id);
+
+  // connection_paths.cc
+  net::SocketAddress label_of(const net::SocketAddress& remote);
+  void follow_path();
+  void change_path(base::MonoNs now);
+  void return_to_forwarder(base::MonoNs now);
+  base::MonoNs watch_path(base::MonoNs now);
 
   Stream* find(StreamId id) const;
   Stream& add_stream(StreamId id);
@@ -130,7 +160,6 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void note_sent(Stream& stream, std::size_t accepted, bool fin, std::size_t offered);
   void commit(const ngtcp2_path& path, const ngtcp2_pkt_info& info, base::MutableBytes room, std::size_t length);
   void arm(base::MonoNs now);
-  void follow_path();
 
   Worker& worker_;
   const std::vector<std::unique_ptr<Offer>>& offers_;
@@ -152,6 +181,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   // Of the peer's: over, but it has not been told; and given back before their end was acknowledged.
   std::uint32_t streams_over_ = 0, streams_ahead_ = 0;
   std::vector<ServerId> ids_;             // in worker_.ids
+  std::unique_ptr<Routed> routed_;        // only of a connection that was made through a forwarder
   std::vector<ResetToken> reset_tokens_;  // in worker_.reset_tokens
   FirstId first_id_{};                    // in worker_.first_ids until the handshake is over
   std::uint64_t bytes_sent_ = 0, bytes_received_ = 0;

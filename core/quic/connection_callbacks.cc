@@ -142,22 +142,17 @@ struct Callbacks {
 
   static int new_connection_id(ngtcp2_conn*, ngtcp2_cid* id, std::uint8_t* token, std::size_t length, void* user) {
     QuicConnection& connection = self(user);
-    Worker& worker = connection.worker_;
-    if (length != kIdLength) return NGTCP2_ERR_CALLBACK_FAILURE;
-    ServerId made;
-    do {
-      worker.random.fill(made);
-    } while (worker.ids.find(made) != nullptr);
-    ngtcp2_cid_init(id, made.data(), made.size());
-    std::ranges::copy(worker.stateless.reset_token(*id), token);
-    connection.ids_.push_back(made);
-    worker.ids.insert(made, &connection);
+    const ngtcp2_cid made = connection.make_id();
+    if (length != made.datalen) return NGTCP2_ERR_CALLBACK_FAILURE;
+    *id = made;
+    std::ranges::copy(connection.worker_.stateless.reset_token(*id), token);
+    connection.claim_id(made);
     return 0;
   }
 
   static int remove_connection_id(ngtcp2_conn*, const ngtcp2_cid* id, void* user) {
     QuicConnection& connection = self(user);
-    if (id->datalen != kIdLength) return 0;
+    if (id->datalen != kIdLength) return 0;  // of a route: its prefix stays for as long as the connection
     ServerId gone;
     std::copy_n(id->data, kIdLength, gone.begin());
     connection.worker_.ids.erase(gone, &connection);

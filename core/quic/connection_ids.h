@@ -13,7 +13,7 @@ namespace atlas::quic {
 
 // What a datagram can be for.
 struct Route {
-  enum class Kind : std::uint8_t { kConnection, kTombstone };
+  enum class Kind : std::uint8_t { kConnection, kTombstone, kExpected, kForward };
   explicit Route(Kind k) : kind(k) {}
   const Kind kind;
 };
@@ -88,6 +88,10 @@ class RouteTable {
 // Ids that this endpoint gives out.
 inline constexpr std::size_t kIdLength = 8;
 using ServerId = base::ByteArray<kIdLength>;
+
+// Ids of a connection that runs through a forwarder begin with the prefix of a route that leads here (wire protocol,
+// section 8); what follows tells them apart. The tables hold the prefix alone.
+inline constexpr std::size_t kRoutedIdLength = 12;
 
 // The id that a client makes up for its first packets: 8 to 20 bytes (RFC 9000, 7.2). Byte 0 is the length.
 using FirstId = base::ByteArray<21>;

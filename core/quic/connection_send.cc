@@ -11,6 +11,7 @@ void QuicConnection::flush(base::MonoNs now) {
   if (worker_.outlet(remote_.ip.family()).queue->blocked()) return park();
   if (ending_ == nullptr) {
     carry_out();
+    if (routed_) change_path(now);
     tell_events();
   }
   if (ending_ == nullptr) {
@@ -196,7 +197,8 @@ void QuicConnection::commit(const ngtcp2_path& path, const ngtcp2_pkt_info& info
 }
 
 void QuicConnection::arm(base::MonoNs now) {
-  const base::MonoNs expiry = ngtcp2_conn_get_expiry(conn_.get());
+  const base::MonoNs watch = routed_ ? watch_path(now) : base::kNever;
+  const base::MonoNs expiry = std::min(ngtcp2_conn_get_expiry(conn_.get()), watch);
   if (expiry == base::kNever) return worker_.timers.remove(*this);
   // Data waits for its moment (pacing).
   if (!work_.empty() && expiry > now) return worker_.timers.set(*this, expiry);

@@ -25,12 +25,16 @@ base::Result<std::unique_ptr<Endpoint>> Endpoint::make(Setup setup) {
 
 QuicEndpoint::QuicEndpoint(Setup setup, std::unique_ptr<TlsContext> tls)
     : accept_filter_(std::move(setup.accept_filter)),
+      on_stun_(std::move(setup.on_stun)),
       tls_(std::move(tls)),
       worker_(*setup.loop, *setup.random, setup.limits, setup.secret),
+      forwarding_(worker_),
+      expected_(worker_),
       alive_(std::make_shared<QuicEndpoint*>(this)) {
   base::wipe(setup.secret);
   timer_ = worker_.loop.make_timer([this] { on_timer(); });
   worker_.wake = [this] { wake(); };
+  worker_.forwarding = &forwarding_;
 }
 
 QuicEndpoint::~QuicEndpoint() {
@@ -151,6 +155,12 @@ void QuicEndpoint::on_datagrams(const net::ReceivedBatch& batch) {
   const std::size_t segment = batch.segment == 0 ? batch.data.size() : batch.segment;
   base::ByteView rest = batch.data;
   do {
+    const base::ByteView passed_on =
+        forwarding_.size() == 0 ? base::ByteView() : forwarding_.forward(batch, rest, segment, now_);
+    if (!passed_on.empty()) {
+      rest = rest.subspan(passed_on.size());
+      continue;
+    }
     const base::ByteView datagram = rest.first(std::min(segment, rest.size()));
     rest = rest.subspan(datagram.size());
     route(batch, datagram);
@@ -167,6 +177,7 @@ void QuicEndpoint::on_writable() {
   for (Outlet& outlet : worker_.outlets) {
     if (outlet.queue != nullptr) outlet.queue->flush();
   }
+  forwarding_.flush();
   std::vector<QuicConnection*> parked;
   parked.swap(worker_.parked);
   worker_.dirty.insert(worker_.dirty.end(), parked.begin(), parked.end());
@@ -224,6 +235,8 @@ void QuicEndpoint::sweep() {
   worker_.ended.clear();
   worker_.counters.connections = connections_.size();
   worker_.graveyard.sweep();
+  forwarding_.sweep();
+  expected_.sweep();
 }
 
 }  // namespace atlas::quic

@@ -20,6 +20,7 @@
 #include "identity/node_key.h"
 #include "net/address.h"
 #include "net/loop.h"
+#include "quic/routes.h"
 
 namespace atlas::quic {
 
@@ -57,6 +58,14 @@ class Connection {
   virtual std::uint64_t number() const = 0;              // unique for the life of the endpoint; for logs and maps
   virtual const net::SocketAddress& remote() const = 0;  // follows migration
   virtual const net::SocketAddress& local() const = 0;
+  // It runs through a forwarder now: remote() is the forwarder's address, not the peer's.
+  virtual bool relayed() const = 0;
+  // It was made through one, and its ids lead through it.
+  virtual bool routed() const = 0;
+  // Dialler of a routed connection: tries to reach the peer at this address, and moves there when the path validates
+  // (on_path). One at a time; nothing is told when it does not. When nothing comes back on a path that was taken,
+  // the connection returns to the forwarder by itself, and on_path tells.
+  virtual void try_path(const net::SocketAddress& remote) = 0;
   // Set once the TLS handshake is complete on this side.
   virtual const identity::PublicKey& peer_key() const = 0;
   // When this side got or sent its first Initial.
@@ -107,7 +116,7 @@ class ConnectionEvents {
   virtual void on_reset(Connection& connection, StreamId stream, std::uint64_t code) = 0;
   // Both sides are over; the id means nothing from now on. Always after on_written or on_reset or the last on_data.
   virtual void on_stream_closed(Connection& connection, StreamId stream) = 0;
-  // The peer moved to another address and it has been validated.
+  // The connection moved to another address, here or there, and it has been validated; or back to the forwarder.
   virtual void on_path(Connection& connection) = 0;
   // Exactly once for each connection that was dialled or connected; its streams are over with it, untold. What was
   // delivered on a stream and not consumed when it closed is credited back.
@@ -150,6 +159,20 @@ struct EndpointCounters {
   std::uint64_t half_open = 0, connections = 0;  // gauges
 };
 
+// The way to a peer through a forwarder.
+struct Via {
+  ServerId route{};       // leads to us
+  ServerId peer_route{};  // leads to the peer
+};
+
+// A connection that a peer is about to dial through a forwarder.
+struct Expectation {
+  ServerId route{};              // leads to us
+  net::SocketAddress forwarder;  // from whose address it comes
+  std::string node_id;           // the peer's; another key ends it with CloseInfo::By::kIdentity
+  base::MonoNs until = 0;        // monotonic
+};
+
 struct DialOptions {
   net::SocketAddress remote = {};
   std::string alpn = "atlas/1";
@@ -158,6 +181,8 @@ struct DialOptions {
   void* user = nullptr;  // becomes Connection::user
   // Another identity than the protocol's, for programs that play many nodes; must live until the handshake is over.
   const identity::NodeKey* key = nullptr;
+  // `remote` is then the forwarder's address.
+  std::optional<Via> via = std::nullopt;
 };
 
 class Endpoint {
@@ -170,6 +195,8 @@ class Endpoint {
     base::ByteArray<32> secret{};
     // False refuses a first packet from that address before it costs anything. May be empty.
     std::function<bool(const net::SocketAddress&)> accept_filter;
+    // What came to a socket and is STUN, not QUIC (RFC 9443); dropped when empty.
+    std::function<void(const net::SocketAddress& from, base::ByteView datagram)> on_stun = {};
   };
 
   static base::Result<std::unique_ptr<Endpoint>> make(Setup setup);
@@ -181,9 +208,15 @@ class Endpoint {
   virtual base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) = 0;
   // Uses the listening socket of the address's family, or opens one on an ephemeral port.
   virtual base::Result<Connection*> dial(const DialOptions& options) = 0;
+  // Once, until it came or the time is over. kFull when base::limits::quic_expected others are expected, kConflict when
+  // the route is taken.
+  virtual base::Result<void> expect(const Expectation& expectation) = 0;
+  virtual Routes& routes() = 0;
   // A stateless reset (RFC 9000, 10.3) for a connection of an earlier process on this port: its peer learns at once
   // what it would else learn from silence. Bounded by the caller.
   virtual void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>& token) = 0;
+  // A datagram that is no QUIC, from the socket of that address's family; dropped when there is none or it is full.
+  virtual void send_datagram(const net::SocketAddress& remote, base::ByteView datagram) = 0;
   // Not accepting new connections any more; what is open goes on.
   virtual void stop_accepting() = 0;
   // Closes everything with this code and flushes; on_closed runs for each.

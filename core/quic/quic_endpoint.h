@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "quic/connection.h"
+#include "quic/expected.h"
+#include "quic/forwarding.h"
 #include "quic/worker.h"
 
 namespace atlas::quic {
@@ -20,7 +22,10 @@ class QuicEndpoint final : public Endpoint {
   base::Result<void> add_protocol(const Protocol& protocol) override;
   base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override;
   base::Result<Connection*> dial(const DialOptions& options) override;
+  base::Result<void> expect(const Expectation& expectation) override { return expected_.add(expectation); }
+  Routes& routes() override { return forwarding_; }
   void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>& token) override;
+  void send_datagram(const net::SocketAddress& remote, base::ByteView datagram) override;
   void stop_accepting() override { accepting_ = false; }
   void close_all(std::uint64_t code, std::string_view reason) override;
   const EndpointCounters& counters() const override { return worker_.counters; }
@@ -45,8 +50,9 @@ class QuicEndpoint final : public Endpoint {
   void deliver(Route& route, const net::ReceivedBatch& batch, base::ByteView datagram);
   void unknown_short(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_version_cid& header);
   void first_packet(const net::ReceivedBatch& batch, base::ByteView datagram);
+  void expected_packet(Expected& expected, const net::ReceivedBatch& batch, base::ByteView datagram);
   void accept(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_pkt_hd& initial,
-              const std::optional<ngtcp2_cid>& original_id);
+              const std::optional<ngtcp2_cid>& original_id, const Expectation* expectation = nullptr);
   void send_retry(const net::ReceivedBatch& batch, const ngtcp2_pkt_hd& initial);
   void refuse(const net::ReceivedBatch& batch, const ngtcp2_pkt_hd& initial, std::uint64_t code);
   void negotiate_version(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_version_cid& header);
@@ -54,9 +60,12 @@ class QuicEndpoint final : public Endpoint {
 
   // Sessions keep pointers into credentials and priorities, connections into all of it: the order is that of the ends.
   const std::function<bool(const net::SocketAddress&)> accept_filter_;
+  const std::function<void(const net::SocketAddress&, base::ByteView)> on_stun_;
   const std::unique_ptr<TlsContext> tls_;
   std::vector<std::unique_ptr<Offer>> offers_;
   Worker worker_;
+  Forwarding forwarding_;
+  ExpectedConnections expected_;
   std::vector<std::unique_ptr<QuicConnection>> connections_;
   std::vector<QuicConnection*> round_;  // being flushed
   std::unique_ptr<net::Timer> timer_;

@@ -22,6 +22,7 @@ class Tombstone final : public Route, public net::TimerHeap::Entry {
     FirstId first_id{};  // length 0: none
     base::Bytes packet;  // empty: the peer closed, and there is nothing to say
     net::SocketAddress remote, local;
+    bool routed = false;  // the ids are prefixes
   };
 
   Tombstone(Epitaph epitaph, std::function<void(Tombstone&)> on_end)

@@ -19,6 +19,7 @@
 
 namespace atlas::quic {
 
+class Forwarding;
 class QuicConnection;
 
 // Timers are rounded up to this, so that connections with near deadlines share a wake-up.
@@ -84,6 +85,7 @@ struct Worker {
   std::vector<QuicConnection*> parked;  // dirty, but their socket takes nothing now
   std::vector<QuicConnection*> ended;   // out of every table, to be destroyed at the end of the turn
   std::vector<StreamEvent> events;      // of the connection whose library call is running
+  Forwarding* forwarding = nullptr;     // the endpoint's
   std::function<void()> wake;           // asks for a flush in a turn of its own; cheap to call again
   base::MonoNs last_now = 0;
   std::uint64_t next_number = 1;

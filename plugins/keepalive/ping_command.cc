@@ -68,6 +68,8 @@ void PingRun::answered(std::int64_t ts, const atlas::Answer& answer) {
     max_ = std::max(max_, answer.rtt);
     sum_ += answer.rtt;
     ++received_;
+    static_cast<void>(host_.peers().info(
+        peer_, [this](const atlas::PeerView& peer) { relayed_ = peer.trust() == atlas::Trust::kRelay; }));
     static_cast<void>(call_.progress(concat("pong from ", node_id_, ": seq=", sent_, " rtt=", shown(answer.rtt))));
   } else {
     refused_ = answer.error_code != 0;
@@ -101,7 +103,10 @@ atlas::json::Object PingRun::rtt_json() const {
 
 void PingRun::report() {
   atlas::json::Object out;
-  out.text("node_id", node_id_).text("path", "direct").integer("sent", sent_).integer("received", received_);
+  out.text("node_id", node_id_)
+      .text("path", relayed_ ? "relay" : "direct")
+      .integer("sent", sent_)
+      .integer("received", received_);
   static_cast<void>(call_.result(out.object("rtt_ms", rtt_json()).str()));
   if (received_ != 0) return call_.finish();
   const auto pings = concat(sent_, sent_ == 1 ? " ping" : " pings", ": ", last_failure_);

@@ -43,6 +43,7 @@ class PingRun : public std::enable_shared_from_this<PingRun> {
   std::int64_t sent_ = 0, received_ = 0;
   atlas::Micros min_{0}, max_{0}, sum_{0};
   std::string last_failure_;
+  bool relayed_ = false;  // the path of the last answer
   bool refused_ = false;  // the last failure was an Error of the peer
   atlas::Millis last_sent_at_{0};
   atlas::Timer next_;

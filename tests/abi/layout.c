@@ -6,6 +6,7 @@
 #include <atlas/ext/messages.h>
 #include <atlas/ext/metrics.h>
 #include <atlas/ext/peers.h>
+#include <atlas/ext/routes.h>
 #include <atlas/ext/store.h>
 #include <atlas/ext/timers.h>
 #include <stdio.h>

@@ -179,6 +179,7 @@ TEST_F(PluginFiles, ForeignThreadsHammerEverythingUntilTheEnd) {
     FakeNetwork own_network;
     FakeStore own_store;
     own_network.add_peer(7, kNode);
+    own_network.add_peer(8, "atlas_" + std::string(64, 'b'));
     ThreadPool pool(2);
     HostSetup with = setup();
     with.search = {ABI_PLUGIN_DIR};
@@ -198,7 +199,9 @@ TEST_F(PluginFiles, ForeignThreadsHammerEverythingUntilTheEnd) {
     };
     std::atomic<bool> over{false};
     std::thread io([&] {
-      while (!over) {
+      for (std::uint64_t reach = 1; !over; ++reach) {
+        threaded.want_path(reach, kNode, "192.0.2.1:4433");
+        if (reach % 3 == 0) threaded.forget_path(reach);
         own_loop.run_once();
         own_network.answer_everything();
         own_store.commit();
@@ -216,6 +219,7 @@ TEST_F(PluginFiles, ForeignThreadsHammerEverythingUntilTheEnd) {
     reader.join();
     EXPECT_EQ(threaded.plugins()[0].state, "stopped");
     EXPECT_EQ(threaded.plugins()[0].faults, 0u);
+    EXPECT_FALSE(own_network.expected_paths.empty());
     EXPECT_GE(count("atlas_threads_begun"), 3 * 300);
     EXPECT_EQ(count("atlas_threads_begun"), count("atlas_threads_ended"));
   }

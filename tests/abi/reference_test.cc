@@ -44,10 +44,10 @@ class GeneratedFromRoles : public ::testing::Test {
     setup.clock = &clock_;
     setup.random = &random_;
     Host host(std::move(setup));
-    const auto problems = host.load({"bootstrap", "discovery", "keepalive", "messaging"});
+    const auto problems = host.load({"bootstrap", "discovery", "keepalive", "messaging", "relay"});
     ASSERT_TRUE(problems.empty()) << problems.front().to_string();
     rows = key_rows(host.plugins());
-    ASSERT_EQ(rows.size(), 4u);
+    ASSERT_EQ(rows.size(), 5u);
   }
 
   std::vector<config::PluginKeys> rows;

@@ -20,17 +20,18 @@ class Roles : public HostTest {
     }
     with.search = {ATLAS_BUILD_DIR "/plugins"};
     host = std::make_unique<host::Host>(std::move(with));
-    return host->load({"bootstrap", "discovery", "keepalive", "messaging"});
+    return host->load({"bootstrap", "discovery", "keepalive", "messaging", "relay"});
   }
 };
 
 TEST_F(Roles, ClaimWhatTheRegistryGivesThem) {
   const auto problems = load_roles(Mode::kDescribe);
   ASSERT_THAT(problems, IsEmpty()) << problems.front().to_string();
-  EXPECT_THAT(host->claims(),
-              IsSupersetOf({"type 0x10: messaging", "type 0x20: bootstrap", "type 0x21: bootstrap",
-                            "type 0xf0: keepalive", "command discover: discovery", "command ping: keepalive",
-                            "command send: messaging", "command inbox: messaging"}));
+  EXPECT_THAT(
+      host->claims(),
+      IsSupersetOf({"type 0x10: messaging", "type 0x20: bootstrap", "type 0x21: bootstrap", "type 0xf0: keepalive",
+                    "command discover: discovery", "command ping: keepalive", "type 0x30: relay",
+                    "command relay status: relay", "command send: messaging", "command inbox: messaging"}));
   for (const PluginRow& row : host->plugins()) {
     EXPECT_EQ(row.state, "ready");
     EXPECT_FALSE(row.summary.empty());

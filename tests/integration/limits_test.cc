@@ -60,7 +60,8 @@ TEST_F(NodeLimits, ListOfPeersIsBounded) {
 }
 
 TEST_F(NodeLimits, EveryCounterOfALimitIsInTheStatus) {
-  sim::FleetNode& node = fleet_.add("all", {"bootstrap", "discovery", "keepalive", "messaging"});
+  sim::FleetNode& node = fleet_.add("all", {"bootstrap", "discovery", "keepalive", "messaging", "relay"});
+  node.config().transport.enable_relay = node.config().transport.offer_relay = true;
   node.start();
   const nlohmann::json status = node.run(world(), "status").result;
   const auto shown = [&](const std::string& counter) {

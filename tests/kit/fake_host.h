@@ -85,6 +85,7 @@ class FakeHost {
     while (!requests.empty()) fail_request(requests.front(), ATLAS_E_STOPPING);
     while (!dials.empty()) fail_dial(dials.front(), ATLAS_E_STOPPING, "stopping");
     settle();
+    while (!routes.empty()) end_route(routes.begin()->first, ATLAS_ROUTE_REMOVED);
     timers_.clear();
     plugin_.stop(role_);
   }
@@ -135,6 +136,14 @@ class FakeHost {
       for (const FakeRequest& request : requests) {
         if (request.to != handle) continue;
         fail_request(request, ATLAS_E_GONE);
+        again = true;
+        break;
+      }
+    }
+    for (bool again = true; std::exchange(again, false);) {
+      for (const auto& [route, it] : routes) {
+        if (it.a != handle && it.b != handle) continue;
+        end_route(route, ATLAS_ROUTE_PEER_GONE);
         again = true;
         break;
       }
@@ -207,6 +216,17 @@ class FakeHost {
     complete(request, {sizeof(atlas_answer), status, 0, {}, 0, {}, {}, 0});
   }
 
+  // -- routes and paths (fake_routes.h) ------------------------------------------------------------------------------
+  std::map<atlas_route, FakeRoute> routes;   // in force
+  atlas_status route_status = ATLAS_OK;      // what add() returns
+  std::map<atlas_reach, FakeReach> reaches;  // dials that asked for a path
+  std::vector<FakePath> expected;
+  atlas_status path_status = ATLAS_OK;  // what found() and expect() return
+  bool provides_paths() const { return path_provider_ != nullptr; }
+  void end_route(atlas_route handle, std::uint32_t why);
+  // A dial asks for a path; what it is told gathers in reaches.at(the number that comes back).
+  atlas_reach want_path(std::string_view node_id, std::string_view relay);
+
   // -- commands -----------------------------------------------------------------------------------------------------
   std::map<std::string, FakeCommand> commands;
   std::map<atlas_call, FakeCall> calls;
@@ -266,6 +286,7 @@ class FakeHost {
     atlas_ext_peers peers{};
     atlas_ext_store store{};
     atlas_ext_metrics metrics{};
+    atlas_ext_routes routes{};
     atlas_ext_cli cli{};
   } tables;
   void* role() const { return role_; }
@@ -354,6 +375,9 @@ class FakeHost {
   void fill_peers();
   void fill_config();
   void fill_store();
+  void fill_routes();
+  void fill_forwarding();
+  void fill_paths();
   void fill_cli();
   void note(const char* key, std::string_view why) { problems.push_back(std::string(key) + ": " + std::string(why)); }
   template <class T>
@@ -374,8 +398,11 @@ class FakeHost {
   std::deque<std::function<void()>> strand_;
   std::map<atlas_timer, FakeTimer> timers_;
   std::map<std::uint8_t, atlas_status (*)(void*, const atlas_message*)> handlers_;
+  void (*path_provider_)(void*, const atlas_path_request*) = nullptr;
+  std::set<atlas_route> removed_;  // their ends are on their way
 };
 
 }  // namespace atlas::kit
 
+#include "fake_routes.h"
 #include "fake_tables.h"

@@ -15,11 +15,15 @@ inline void FakeHost::fill_tables(std::uint32_t mode) {
   host.version = "0.0.0-test";
   host.extension = [](const atlas_host* host, const char* id) -> const void* {
     FakeHost& self = of(host);
-    const std::map<std::string_view, const void*> known = {
-        {ATLAS_EXT_LOG, &self.tables.log},           {ATLAS_EXT_CONFIG, &self.tables.config},
-        {ATLAS_EXT_MESSAGES, &self.tables.messages}, {ATLAS_EXT_TIMERS, &self.tables.timers},
-        {ATLAS_EXT_PEERS, &self.tables.peers},       {ATLAS_EXT_STORE, &self.tables.store},
-        {ATLAS_EXT_METRICS, &self.tables.metrics},   {ATLAS_EXT_CLI, &self.tables.cli}};
+    const std::map<std::string_view, const void*> known = {{ATLAS_EXT_LOG, &self.tables.log},
+                                                           {ATLAS_EXT_CONFIG, &self.tables.config},
+                                                           {ATLAS_EXT_MESSAGES, &self.tables.messages},
+                                                           {ATLAS_EXT_TIMERS, &self.tables.timers},
+                                                           {ATLAS_EXT_PEERS, &self.tables.peers},
+                                                           {ATLAS_EXT_STORE, &self.tables.store},
+                                                           {ATLAS_EXT_METRICS, &self.tables.metrics},
+                                                           {ATLAS_EXT_ROUTES, &self.tables.routes},
+                                                           {ATLAS_EXT_CLI, &self.tables.cli}};
     const auto found = known.find(id);
     return found == known.end() || self.missing.contains(id) ? nullptr : found->second;
   };
@@ -56,6 +60,7 @@ inline void FakeHost::fill_tables(std::uint32_t mode) {
   fill_peers();
   fill_config();
   fill_store();
+  fill_routes();
   fill_cli();
 }
 

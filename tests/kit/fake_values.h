@@ -1,6 +1,7 @@
 // The plain values that tests and the in-process host of fake_host.h exchange: peers, requests, replies, output.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "atlas/ext/messages.h"
 #include "atlas/ext/metrics.h"
 #include "atlas/ext/peers.h"
+#include "atlas/ext/routes.h"
 #include "atlas/ext/store.h"
 #include "atlas/ext/timers.h"
 #include "atlas/plugin.h"
@@ -56,6 +58,7 @@ struct FakePeer {
   std::int64_t connected_at = 0;
   std::uint64_t rtt_us = 0;
   atlas_peer handle = 0;  // filled by connect_peer()
+  bool routes = true;     // it shows that feature in its Hello
 };
 
 // What a role answered to one delivered message.
@@ -93,6 +96,29 @@ struct FakeDisconnect {
   std::string node_id;
   std::uint32_t reason;
   std::string note;
+};
+// A pair of routes that a role has added.
+struct FakeRoute {
+  atlas_peer a = 0, b = 0;
+  atlas_route_options options{};
+  atlas_route_prefixes prefixes{};
+  atlas_route_counters counters{};  // the test writes them
+  atlas_route_ended_fn ended = nullptr;
+  void* arg = nullptr;
+};
+struct FakePath {
+  atlas_peer via = 0;
+  std::array<std::uint8_t, 8> route{}, peer_route{};
+  std::string node_id;
+  std::vector<std::string> observed;
+  std::int64_t expires = 0;
+};
+// What a dial that asked for a path was told.
+struct FakeReach {
+  bool over = false;
+  atlas_status status = ATLAS_OK;
+  std::string reason;
+  FakePath path;
 };
 // What a command put out so far.
 struct FakeCall {

@@ -16,6 +16,17 @@
 
 namespace atlas {
 
+// What a host's address is good for (the IANA special-purpose registries).
+enum class Scope : std::uint8_t {
+  kNowhere,    // nobody's: unspecified, 0/8, multicast, reserved; IPv6 that carries an IPv4 address within (compatible,
+               // translated, NAT64, 6to4, Teredo), and IPv6 that nobody has been given
+  kLoopback,   // 127/8, ::1
+  kLinkLocal,  // 169.254/16, where clouds keep what only a machine itself may ask, and fe80::/10
+  kPrivate,    // the rest of what is_private() says
+  kSpecial,    // documentation, benchmarks, protocol assignments: on no public network
+  kGlobal
+};
+
 // An IPv4 or IPv6 host.
 class HostAddress {
  public:
@@ -52,10 +63,25 @@ class HostAddress {
     return v4_ ? bytes_[0] >= 224 && (bytes_[0] < 240 || is_broadcast()) : bytes_[0] == 0xff;
   }
 
+  Scope scope() const;
+
   std::string text() const;
   auto operator<=>(const HostAddress&) const = default;
 
  private:
+  struct Range {
+    std::array<std::uint8_t, 6> prefix;
+    unsigned bits;
+    Scope scope;
+  };
+  bool is_in(const Range& range) const {
+    for (unsigned i = 0; i < range.bits; ++i) {
+      if (((bytes_[i / 8] ^ range.prefix[i / 8]) >> (7 - i % 8) & 1) != 0) return false;
+    }
+    return true;
+  }
+  Scope scope_v4() const;
+  Scope scope_v6() const;
   bool is_broadcast() const {
     return std::all_of(bytes_.begin(), bytes_.begin() + 4, [](auto b) { return b == 255; });
   }
@@ -88,6 +114,56 @@ inline bool HostAddress::is_private() const {
   if (!v4_) return (a & 0xfe) == 0xfc || (a == 0xfe && (b & 0xc0) == 0x80);
   return a == 10 || (a == 172 && (b & 0xf0) == 16) || (a == 192 && b == 168) || (a == 100 && (b & 0xc0) == 64) ||
          (a == 169 && b == 254);
+}
+
+inline Scope HostAddress::scope() const {
+  if (is_loopback()) return Scope::kLoopback;
+  const Range link_local = v4_ ? Range{{169, 254}, 16, Scope::kLinkLocal} : Range{{0xfe, 0x80}, 10, Scope::kLinkLocal};
+  if (is_in(link_local)) return link_local.scope;
+  if (is_private()) return Scope::kPrivate;
+  return v4_ ? scope_v4() : scope_v6();
+}
+
+inline Scope HostAddress::scope_v4() const {
+  constexpr Range kRanges[] = {{{0}, 8, Scope::kNowhere},              // "this network"
+                               {{224}, 3, Scope::kNowhere},            // multicast, reserved, broadcast
+                               {{192, 0, 0}, 24, Scope::kSpecial},     // protocol assignments
+                               {{192, 0, 2}, 24, Scope::kSpecial},     // documentation
+                               {{192, 31, 196}, 24, Scope::kSpecial},  // AS112
+                               {{192, 52, 193}, 24, Scope::kSpecial},  // AMT
+                               {{192, 88, 99}, 24, Scope::kSpecial},   // 6to4 anycast
+                               {{192, 175, 48}, 24, Scope::kSpecial},  // AS112
+                               {{198, 18}, 15, Scope::kSpecial},       // benchmarks
+                               {{198, 51, 100}, 24, Scope::kSpecial},  // documentation
+                               {{203, 0, 113}, 24, Scope::kSpecial}};  // documentation
+  for (const Range& range : kRanges) {
+    if (is_in(range)) return range.scope;
+  }
+  return Scope::kGlobal;
+}
+
+// Of IPv6 only 2000::/3 is handed out, so all the rest is nowhere; the first range that fits counts.
+inline Scope HostAddress::scope_v6() const {
+  constexpr Range kRanges[] = {{{0x20, 0x01, 0x00, 0x00}, 32, Scope::kNowhere},              // Teredo
+                               {{0x20, 0x02}, 16, Scope::kNowhere},                          // 6to4
+                               {{0x20, 0x01}, 23, Scope::kSpecial},                          // protocol assignments
+                               {{0x20, 0x01, 0x0d, 0xb8}, 32, Scope::kSpecial},              // documentation
+                               {{0x26, 0x20, 0x00, 0x4f, 0x80, 0x00}, 48, Scope::kSpecial},  // AS112
+                               {{0x3f, 0xff}, 20, Scope::kSpecial},                          // documentation
+                               {{0x20}, 3, Scope::kGlobal}};
+  for (const Range& range : kRanges) {
+    if (is_in(range)) return range.scope;
+  }
+  return Scope::kNowhere;
+}
+
+// May an address that a stranger told be dialled? A global one may. Any other must lie no further inside than the
+// stranger does: one who is reached at a private address knows private addresses that mean the same here, one on this
+// machine also loopback ones. What is nowhere, or without a port, never.
+inline bool may_be_told(const Address& address, const HostAddress& by) {
+  const Scope scope = address.host.scope();
+  if (address.port == 0 || scope == Scope::kNowhere || by.scope() == Scope::kNowhere) return false;
+  return scope == Scope::kGlobal || scope >= by.scope();
 }
 
 // Four decimal numbers of 0..255, each without leading zeros.

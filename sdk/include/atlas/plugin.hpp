@@ -29,5 +29,6 @@
 #include "cpp/incoming.hpp"
 #include "cpp/metrics.hpp"
 #include "cpp/peers.hpp"
+#include "cpp/routes.hpp"
 #include "cpp/setup.hpp"
 #include "cpp/store.hpp"

@@ -4,6 +4,7 @@
 #include <atlas/ext/messages.h>
 #include <atlas/ext/metrics.h>
 #include <atlas/ext/peers.h>
+#include <atlas/ext/routes.h>
 #include <atlas/ext/store.h>
 #include <atlas/ext/timers.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@ struct hammer {
     const atlas_ext_cli *cli;
     const atlas_ext_peers *peers;
     const atlas_ext_log *log;
+    const atlas_ext_routes *routes;
     atlas_metric rounds, begun, ended;
     atomic_bool stopping;
     pthread_t threads[THREADS];
@@ -41,6 +43,12 @@ static void stored(void *arg, atlas_status status) {
     (void)status;
     count_end(arg);
 }
+static void route_ended(void *arg, atlas_route route, uint32_t why, const atlas_route_counters *last) {
+    (void)route;
+    (void)why;
+    (void)last;
+    count_end(arg);
+}
 static void ignore(void *arg, const atlas_peer_info *info) {
     (void)arg;
     (void)info;
@@ -49,6 +57,31 @@ static void ignore(void *arg, const atlas_peer_info *info) {
 /* What was accepted must end: exactly one callback each. */
 static void expect(struct hammer *hammer, atlas_status status) {
     if (status == ATLAS_OK) hammer->metrics->add(hammer->host, hammer->begun, 1);
+}
+
+static void forward(struct hammer *h, uint8_t dice) {
+    const atlas_host *host = h->host;
+    const atlas_route_options options = {sizeof options, 1000, 0, 0};
+    atlas_route_counters counters = {.struct_size = sizeof counters};
+    atlas_route_prefixes prefixes;
+    atlas_route route = 0;
+    const atlas_status status = h->routes->add(host, 7, 8, &options, route_ended, h, &route, &prefixes);
+    expect(h, status);
+    if (status != ATLAS_OK) return;
+    h->routes->counters(host, route, &counters);
+    if (dice % 2 == 0) h->routes->remove(host, route);
+}
+
+/* Answers dials, those that were asked about and others. */
+static void answer_dial(struct hammer *h, atlas_reach reach, atlas_text node_id) {
+    const atlas_path path = {.struct_size = sizeof path, .via = 7, .route = {1}, .peer_route = {2}, .node_id = node_id};
+    const atlas_text why = {"none", 4};
+    if (reach % 2 == 0) h->routes->found(h->host, reach, &path);
+    h->routes->not_found(h->host, reach, ATLAS_E_DENIED, why);
+    h->routes->expect(h->host, &path);
+}
+static void path_wanted(void *self, const atlas_path_request *request) {
+    answer_dial(self, request->reach, request->node_id);
 }
 
 static void one_round(struct hammer *h) {
@@ -80,6 +113,8 @@ static void one_round(struct hammer *h) {
     expect(h, h->store->put(host, bytes, bytes, stored, h));
     h->cli->emit(host, random[0], ATLAS_EMIT_ROW, text);
     h->log->write(host, ATLAS_LOG_DEBUG, text);
+    forward(h, random[1]);
+    answer_dial(h, random[2], text);
     h->metrics->add(host, h->rounds, 1);
 }
 
@@ -102,6 +137,8 @@ static atlas_status init(const atlas_host *host, void **self) {
     h->cli = host->extension(host, ATLAS_EXT_CLI);
     h->peers = host->extension(host, ATLAS_EXT_PEERS);
     h->log = host->extension(host, ATLAS_EXT_LOG);
+    h->routes = host->extension(host, ATLAS_EXT_ROUTES);
+    h->routes->provide(host, path_wanted);
     h->metrics->define(host, "rounds", ATLAS_METRIC_COUNTER, "", &h->rounds);
     h->metrics->define(host, "begun", ATLAS_METRIC_COUNTER, "", &h->begun);
     return h->metrics->define(host, "ended", ATLAS_METRIC_COUNTER, "", &h->ended);

@@ -13,6 +13,16 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+TEST(ConfigRoles, RelayComesWithItsSwitchUnlessRolesAreNamed) {
+  EXPECT_THAT(Config().roles(), ElementsAre("discovery", "keepalive", "messaging"));
+  const std::string on = "[transport]\nenable_relay = true\n";
+  EXPECT_THAT(parse(on, "c").config.roles(), ElementsAre("discovery", "keepalive", "messaging", "relay"));
+  EXPECT_THAT(parse(on + "[plugins]\nenabled = [\"keepalive\"]\n", "c").config.roles(), ElementsAre("keepalive"));
+  // Written as the default is, it is meant so.
+  const std::string three = "[plugins]\nenabled = [\"discovery\", \"keepalive\", \"messaging\"]\n";
+  EXPECT_THAT(parse(on + three, "c").config.roles(), ElementsAre("discovery", "keepalive", "messaging"));
+}
+
 TEST(Config, AsText) {
   Config config;
   config.network.bootstrap = {"192.0.2.1:1", "192.0.2.2:2"};

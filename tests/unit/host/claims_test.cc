@@ -89,5 +89,22 @@ TEST(Claims, ReleaseTakesBackOnePluginsClaimsOnly) {
   EXPECT_EQ(claims.snapshot(), before);
 }
 
+TEST(Claims, PathsAreFoundByOne) {
+  Claims claims;
+  ASSERT_TRUE(claims.claim_paths(kEcho));
+  EXPECT_THAT(claims.snapshot(), ::testing::ElementsAre("paths: echo"));
+  const auto second = claims.claim_paths(kOther);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().fault, base::Fault::kConflict);
+  EXPECT_EQ(second.error().text,
+            "the finding of paths is claimed by echo (/plugins/echo.so) and by other (/plugins/other.so); "
+            "enable one of them");
+  claims.release("other");
+  EXPECT_FALSE(claims.claim_paths(kOther)) << "it had none to release";
+  claims.release("echo");
+  EXPECT_THAT(claims.snapshot(), ::testing::IsEmpty());
+  EXPECT_TRUE(claims.claim_paths(kOther));
+}
+
 }  // namespace
 }  // namespace atlas::host

@@ -185,6 +185,45 @@ class FakeNetwork final : public Network {
     disconnects.push_back({peer, reason, std::move(note)});
     return true;
   }
+  RouteAdmission admits_route(PeerHandle a, PeerHandle b) const override {
+    const std::lock_guard lock(mutex_);
+    const auto one = live_peers.find(a), other = live_peers.find(b);
+    if (one == live_peers.end() || other == live_peers.end()) return RouteAdmission::kGone;
+    if (a == b) return RouteAdmission::kSame;
+    if (one->second.relayed || other->second.relayed) return RouteAdmission::kRelayed;
+    return without_routes.contains(a) || without_routes.contains(b) ? RouteAdmission::kNoFeature : RouteAdmission::kYes;
+  }
+  bool add_route(RouteOrder order) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    routes.push_back(std::move(order));
+    return true;
+  }
+  bool remove_route(std::uint64_t route) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    removed_routes.push_back(route);
+    return true;
+  }
+  bool path_found(std::uint64_t reach, PathOffer offer) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    found_paths.push_back({reach, std::move(offer)});
+    return true;
+  }
+  bool path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    missing_paths.push_back({reach, fault, std::move(reason)});
+    return true;
+  }
+  bool expect_path(PathOffer offer) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    expected_paths.push_back(std::move(offer));
+    return true;
+  }
+
   LivePeer self() const override { return me; }
   std::optional<LivePeer> peer(PeerHandle handle) const override {
     const std::lock_guard lock(mutex_);
@@ -218,10 +257,12 @@ class FakeNetwork final : public Network {
   void answer_everything() {
     std::vector<Request> asked;
     std::vector<Dial> dialled;
+    std::vector<RouteOrder> routed;
     {
       const std::lock_guard lock(mutex_);
       asked.swap(requests);
       dialled.swap(dials);
+      routed.swap(routes);
     }
     for (Request& request : asked) {
       Answer answer;
@@ -231,6 +272,10 @@ class FakeNetwork final : public Network {
       request.done(std::move(answer));
     }
     for (Dial& dial : dialled) dial.done(Connected{});
+    for (RouteOrder& order : routed) {
+      order.tally->dropped_rate = 1;
+      order.ended(ATLAS_ROUTE_IDLE);
+    }
   }
 
   struct Dial {
@@ -243,6 +288,21 @@ class FakeNetwork final : public Network {
     std::uint32_t reason;
     std::string note;
   };
+  struct FoundPath {
+    std::uint64_t reach;
+    PathOffer offer;
+  };
+  struct MissingPath {
+    std::uint64_t reach;
+    base::Fault fault;
+    std::string reason;
+  };
+  std::vector<RouteOrder> routes;
+  std::vector<std::uint64_t> removed_routes;
+  std::vector<FoundPath> found_paths;
+  std::vector<MissingPath> missing_paths;
+  std::vector<PathOffer> expected_paths;
+  std::set<PeerHandle> without_routes;  // sessions whose peer does not show the feature
   std::vector<Sent> sent;
   std::vector<Request> requests;
   std::vector<std::uint64_t> cancelled;
@@ -348,6 +408,7 @@ struct Script {
   std::function<atlas_status(const atlas_message&)> handler;
   std::function<atlas_status(const atlas_cli_run&)> command;
   std::function<void(atlas_call)> cancelled;
+  std::function<void(const atlas_path_request&)> path_wanted;
   std::vector<std::string> calls;  // "init", "start", ...
 
   const atlas_ext_messages& messages() const { return *table<atlas_ext_messages>(ATLAS_EXT_MESSAGES); }
@@ -358,6 +419,7 @@ struct Script {
   const atlas_ext_metrics& metrics() const { return *table<atlas_ext_metrics>(ATLAS_EXT_METRICS); }
   const atlas_ext_log& log() const { return *table<atlas_ext_log>(ATLAS_EXT_LOG); }
   const atlas_ext_cli& cli() const { return *table<atlas_ext_cli>(ATLAS_EXT_CLI); }
+  const atlas_ext_routes& routes() const { return *table<atlas_ext_routes>(ATLAS_EXT_ROUTES); }
   template <class T>
   const T* table(const char* name) const {
     return static_cast<const T*>(host->extension(host, name));
@@ -377,6 +439,10 @@ inline atlas_status run_command(void* self, const atlas_cli_run* run) {
 }
 inline void command_cancelled(void* self, atlas_call call) {
   static_cast<Script*>(self)->cancelled(call);
+}
+
+inline void path_wanted(void* self, const atlas_path_request* request) {
+  static_cast<Script*>(self)->path_wanted(*request);
 }
 
 template <int Slot>

@@ -5,8 +5,10 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "atlas/ext/routes.h"
 #include "host/strand.h"
 #include "unit/host/host_fixture.h"
 
@@ -156,6 +158,83 @@ TEST_F(NetworkPortTest, UnknownPeerIsLookedForAgainBehindWhatWaitsForTheDisk) {
   port->connect("127.0.0.1:4433", base::kSecond, [](host::Connected&&) {});
   EXPECT_EQ(store.flushed, 1) << "an address needs no row";
   port->close();
+}
+
+class RoutesOfThePort : public NetworkPortTest {
+ protected:
+  bool add(std::uint64_t route) {
+    host::RouteOrder order;
+    order.route = route;
+    order.tally = std::make_shared<host::RouteTally>();
+    order.ended = [this, route](std::uint32_t why) { ends.emplace_back(route, why); };
+    return port->add_route(std::move(order));
+  }
+  static host::PathOffer offer() {
+    host::PathOffer out;
+    out.via = 7;
+    return out;
+  }
+  using Ends = std::vector<std::pair<std::uint64_t, std::uint32_t>>;
+  Ends ends;
+};
+
+TEST_F(RoutesOfThePort, RefusedOrderIsNotToldOf) {
+  for (std::size_t i = 0; i < kMaxOrders; ++i) port->cancel_request(i);
+  EXPECT_FALSE(add(1));
+  EXPECT_FALSE(port->path_found(1, offer()));
+  EXPECT_FALSE(port->path_not_found(1, base::Fault::kDenied, "no"));
+  EXPECT_FALSE(port->expect_path(offer()));
+  settle();
+  EXPECT_TRUE(ends.empty());
+}
+
+TEST_F(RoutesOfThePort, RemovalIsTakenHoweverMuchWaits) {
+  for (std::size_t i = 0; i < kMaxOrders; ++i) port->cancel_request(i);
+  EXPECT_TRUE(port->remove_route(1));
+  port->close();
+  EXPECT_FALSE(port->remove_route(1)) << "nothing is forwarded any more";
+}
+
+TEST_F(RoutesOfThePort, ReasonsCountAsPayload) {
+  EXPECT_TRUE(port->path_not_found(1, base::Fault::kDenied, std::string(kMaxOrderBytes, 'x')));
+  EXPECT_FALSE(port->path_not_found(1, base::Fault::kDenied, "x"));
+  EXPECT_TRUE(port->path_not_found(1, base::Fault::kDenied, ""));
+  settle();
+  EXPECT_TRUE(port->path_not_found(1, base::Fault::kDenied, "x"));
+}
+
+TEST_F(RoutesOfThePort, CloseEndsWhatWaitsOnce) {
+  EXPECT_TRUE(add(1));
+  EXPECT_TRUE(add(2));
+  EXPECT_TRUE(ends.empty());
+  port->close();
+  const Ends both{{1, ATLAS_ROUTE_PEER_GONE}, {2, ATLAS_ROUTE_PEER_GONE}};
+  EXPECT_EQ(ends, both);
+  EXPECT_FALSE(add(3));
+  EXPECT_FALSE(port->expect_path(offer()));
+  settle();
+  port->close();
+  EXPECT_EQ(ends, both);
+}
+
+// There is no switchboard behind this port, as when an order before this one closed it.
+TEST_F(RoutesOfThePort, OrderThatComesTooLateHasEnded) {
+  EXPECT_TRUE(add(1));
+  EXPECT_TRUE(port->remove_route(1));
+  EXPECT_TRUE(port->path_found(1, offer()));
+  EXPECT_TRUE(port->path_not_found(1, base::Fault::kDenied, "no"));
+  EXPECT_TRUE(port->expect_path(offer()));
+  settle();
+  EXPECT_EQ(ends, (Ends{{1, ATLAS_ROUTE_PEER_GONE}}));
+}
+
+TEST_F(RoutesOfThePort, TableSaysWhoMayHaveThem) {
+  const auto info = std::make_shared<SessionInfo>();
+  info->handle = 7;
+  info->record.node_id = "seven";
+  table.add(info);
+  EXPECT_EQ(port->admits_route(7, 8), host::RouteAdmission::kGone);
+  EXPECT_EQ(port->admits_route(7, 7), host::RouteAdmission::kSame);
 }
 
 TEST_F(NetworkPortTest, WhatWasPostedFindsItGone) {

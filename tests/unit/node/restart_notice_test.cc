@@ -10,31 +10,10 @@
 #include <vector>
 
 #include "unit/host/host_fixture.h"
+#include "unit/node/fake_endpoint.h"
 
 namespace atlas::node {
 namespace {
-
-// Notes who was told; does nothing else.
-class ToldEndpoint final : public quic::Endpoint {
- public:
-  base::Result<void> add_protocol(const quic::Protocol&) override { return {}; }
-  base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override { return bind; }
-  base::Result<quic::Connection*> dial(const quic::DialOptions&) override {
-    return base::fail(base::Fault::kUnreachable, "no dials here");
-  }
-  void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>&) override {
-    told.push_back(remote.text());
-  }
-  void stop_accepting() override {}
-  void close_all(std::uint64_t, std::string_view) override {}
-  const quic::EndpointCounters& counters() const override { return counters_; }
-  net::UdpCounters udp_counters() const override { return {}; }
-
-  std::vector<std::string> told;
-
- private:
-  quic::EndpointCounters counters_;
-};
 
 class RestartNoticeTest : public testing::Test {
  protected:
@@ -62,7 +41,7 @@ class RestartNoticeTest : public testing::Test {
   host::test::ManualClock clock;
   host::test::ManualLoop loop;
   Deadlines deadlines;
-  ToldEndpoint endpoint;
+  FakeEndpoint endpoint;
   std::vector<std::string> back;
 };
 

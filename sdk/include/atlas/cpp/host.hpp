@@ -1,4 +1,4 @@
-// atlas/cpp/host.hpp - the node as a role sees it: time, randomness, log, timers, requests, peers, store.
+// atlas/cpp/host.hpp - the node as a role sees it: time, randomness, log, timers, requests, peers, store, routes.
 //
 // Threads: on the role's strand, except post(), log, now and random, which any thread may call.
 // Ownership: the wrapper owns every callback handed to it until it has run, was cancelled, or the role stopped.
@@ -14,6 +14,7 @@
 #include "../ext/cli.h"
 #include "../ext/log.h"
 #include "../ext/messages.h"
+#include "../ext/routes.h"
 #include "../ext/store.h"
 #include "../ext/timers.h"
 #include "../msgpack.hpp"
@@ -133,6 +134,7 @@ class Request : detail::Handle<detail::RequestTask> {
 };
 
 class Store;
+class Routes;
 
 class Host {
  public:
@@ -143,6 +145,7 @@ class Host {
         timers_(table<atlas_ext_timers>(ATLAS_EXT_TIMERS)),
         peers_(table<atlas_ext_peers>(ATLAS_EXT_PEERS)),
         store_(table<atlas_ext_store>(ATLAS_EXT_STORE)),
+        routes_(table<atlas_ext_routes>(ATLAS_EXT_ROUTES)),
         cli_(table<atlas_ext_cli>(ATLAS_EXT_CLI)) {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -230,6 +233,7 @@ class Host {
   void connect(std::string_view target, Millis timeout, F done);
 
   Store store();
+  Routes routes();
 
   // Frees every callback that has not run; for the end of a role.
   void drop_callbacks() {
@@ -240,6 +244,7 @@ class Host {
   const atlas_host* c() const { return c_; }
   const atlas_ext_messages* messages_table() const { return messages_; }
   const atlas_ext_cli* cli_table() const { return cli_; }
+  const atlas_ext_routes* routes_table() const { return routes_; }
   template <class T>
   const T* table(const char* id) const {
     return ATLAS_HAS(c_, atlas_host, extension) ? static_cast<const T*>(c_->extension(c_, id)) : nullptr;
@@ -253,6 +258,7 @@ class Host {
   friend class Timer;
   friend class Request;
   friend class Store;
+  friend class Routes;
 
   template <class F>
   Timer start_timer(Millis delay, Millis period, F&& fn);
@@ -271,6 +277,7 @@ class Host {
   const atlas_ext_timers* timers_;
   const atlas_ext_peers* peers_;
   const atlas_ext_store* store_;
+  const atlas_ext_routes* routes_;
   const atlas_ext_cli* cli_;
   detail::TaskList tasks_;
   std::mutex posted_mutex_;  // guards posted_
@@ -280,4 +287,5 @@ class Host {
 }  // namespace atlas
 
 #include "host_calls.hpp"
+#include "routes.hpp"
 #include "store.hpp"

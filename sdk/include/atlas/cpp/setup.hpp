@@ -10,6 +10,7 @@
 
 #include "cli.hpp"
 #include "incoming.hpp"
+#include "routes.hpp"
 
 namespace atlas {
 
@@ -25,6 +26,7 @@ struct Frame {
   CallTable calls;
   std::array<std::function<Status(void*, const Incoming&)>, 256> handlers;
   std::vector<std::function<void(void*, const Call&)>> commands;
+  std::function<void(void*, const PathRequest&)> path_provider;
   struct Every {
     Millis period;
     std::function<void(void*)> fn;
@@ -66,6 +68,13 @@ inline atlas_status on_message(void* self, const atlas_message* message) noexcep
     return handler(frame.role,
                    Incoming{message->type, message->from, ReplyTo(frame.host, message->reply_to), view(message->body)});
   });
+}
+
+inline void path_wanted(void* self, const atlas_path_request* request) noexcept {
+  auto& frame = *static_cast<Frame*>(self);
+  static_cast<void>(frame.host.guarded("a request for a path", [&] {
+    frame.path_provider(frame.role, PathRequest{request->reach, view(request->node_id), view(request->relay)});
+  }));
 }
 
 }  // namespace detail
@@ -123,6 +132,17 @@ class Setup {
                                       command.display};
     return keep(ATLAS_CALL(frame_.host.cli_table(), atlas_ext_cli, command, frame_.host.c(), &c_command,
                            detail::kCommandRunners[slot], &detail::command_cancelled));
+  }
+
+  // This role finds paths through forwarders: wanted(const PathRequest&) runs for each dial whose next candidate is a
+  // relay, and is answered with Routes::found() or not_found() within 5 s.
+  template <class Role>
+  Setup& provide(void (Role::*wanted)(const PathRequest&)) {
+    frame_.path_provider = [wanted](void* role, const PathRequest& request) {
+      (static_cast<Role*>(role)->*wanted)(request);
+    };
+    return keep(
+        ATLAS_CALL(frame_.host.routes_table(), atlas_ext_routes, provide, frame_.host.c(), &detail::path_wanted));
   }
 
   Counter counter(const char* name, const char* help) {

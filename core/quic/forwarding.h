@@ -1,0 +1,72 @@
+// The datapath behind routes.h: the table of prefixes, the checks, the token bucket, and the way out.
+// Loop thread only; part of the endpoint, which tells it of migrations and ends.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "net/timer_heap.h"
+#include "quic/fair_queue.h"
+#include "quic/routes.h"
+#include "quic/worker.h"
+
+namespace atlas::quic {
+
+// Bytes that come back at a steady rate. Time is passed in.
+class TokenBucket {
+ public:
+  TokenBucket(std::uint64_t per_second, base::MonoNs now);
+  // How many of `wanted` bytes may go, in whole pieces of `piece`; they are taken.
+  std::size_t take(std::size_t wanted, std::size_t piece, base::MonoNs now);
+
+ private:
+  double per_ns_, most_, left_;
+  base::MonoNs filled_;
+};
+
+class Forwarding final : public Routes {
+ public:
+  explicit Forwarding(Worker& worker);
+  ~Forwarding();
+
+  base::Result<RouteId> add(RoutePair pair) override;
+  void remove(RouteId route) override;
+  std::size_t size() const override { return pairs_.size(); }
+
+  // The datagrams at the front of `rest` that go to one route together; none of them when the first is for no route.
+  // What is found has been forwarded or dropped when this returns.
+  base::ByteView forward(const net::ReceivedBatch& batch, base::ByteView rest, std::size_t segment, base::MonoNs now);
+  void moved(const QuicConnection& connection);
+  void gone(const QuicConnection& connection);
+  // The socket may take more again.
+  void flush();
+  // Frees what ended; not from inside TimerHeap::run.
+  void sweep();
+
+ private:
+  struct Pair;
+  // One direction: datagrams with this prefix go to that end.
+  struct Forward : Route, FairQueue::Lane {
+    Forward() : Route(Kind::kForward) {}
+    Pair* pair = nullptr;
+    std::uint8_t end = 0;
+  };
+
+  void pass(Forward& forward, const net::ReceivedBatch& batch, base::ByteView run, std::size_t segment,
+            base::MonoNs now);
+  void hand_out(Forward& forward, base::ByteView run, std::size_t segment, std::uint8_t ecn);
+  bool send(const Pair& pair, std::uint8_t end, base::ByteView run, std::size_t segment, std::uint8_t ecn);
+  void end(Pair& pair, RouteEnded why);
+
+  Worker& worker_;
+  RouteTable<ServerId> prefixes_;
+  FairQueue waiting_;
+  std::unordered_map<RouteId, std::unique_ptr<Pair>> pairs_;
+  std::unordered_multimap<const Connection*, Pair*> by_connection_;
+  std::vector<std::unique_ptr<Pair>> ended_;
+  RouteId next_ = 1;
+};
+
+}  // namespace atlas::quic
