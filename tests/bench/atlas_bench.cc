@@ -2,6 +2,8 @@
 //
 //   atlas-bench handshakes --atlas build/release/atlas      starts a server of its own
 //   atlas-bench idle 10000 --target 127.0.0.1:4433 --pid 71  drives one that runs
+//   atlas-bench relay --pairs 16 --seconds 5                a relay of its own and raw datagrams through it
+//   atlas-bench turn --target 127.0.0.1:3478 --pid 72       somebody else's relay
 //   atlas-bench goals --rounds 3                            every mode in turn, medians beside the goals
 #include <sys/resource.h>
 
@@ -11,9 +13,48 @@
 
 #include "bench/goals.h"
 #include "bench/modes.h"
+#include "bench/other_relays.h"
+#include "bench/relay_modes.h"
+
+namespace {
+
+using namespace atlas::bench;
+
+// One of the two: on a relay of its own, or on somebody else's.
+struct RelayMode {
+  const char* name;
+  const char* about;
+  nlohmann::json (*relay)(const RelayOptions&);
+  nlohmann::json (*other)(const ServerProcess&, const RelayOptions&);
+};
+
+std::vector<RelayMode> add_relay_modes(CLI::App& app, RelayOptions& options) {
+  std::vector<RelayMode> modes = {
+      {"relay", "what forwarding costs, how fast it is, what is lost", relay, nullptr},
+      {"relay-rtt", "round trips through the relay and without it", relay_rtt, nullptr},
+      {"relay-limit", "what arrives of twice relay_bandwidth_limit", relay_limit, nullptr},
+      {"relay-fair", "what greedy pairs leave to the others", relay_fair, nullptr},
+      {"relay-idle", "memory of idle pairs, and an active one among them", relay_idle, nullptr},
+      {"turn", "a TURN server at --target, beside `relay` and `relay-rtt`", nullptr, turn},
+      {"stream-relay", "Syncthing's relay server at --target, likewise", nullptr, stream_relay}};
+  for (const RelayMode& mode : modes) {
+    auto* it = app.add_subcommand(mode.name, mode.about)->fallthrough();
+    it->add_option("--pairs", options.pairs, "of agents; 0: what the mode is made for");
+    it->add_option("--rate", options.rate, "bytes a second of each pair; 0: as fast as it goes");
+    it->add_option("--limit", options.limit, "relay_bandwidth_limit; 0: none");
+    it->add_option("--burst", options.burst, "datagrams that an agent sends together; 0: by its rate");
+    it->add_option("--window", options.window,
+                   "bytes under way, of all pairs without a rate; 0: what the mode is made for");
+    it->add_option("--seconds", options.seconds, "of sending; 0: what the mode is made for");
+    it->add_option("--in-flight", options.in_flight, "handshakes or requests at once")->capture_default_str();
+    it->add_flag("--pin", options.pin, "the relay on one processor, this tool on another");
+  }
+  return modes;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace atlas::bench;
   CLI::App app{"Load on an Atlas node over its real protocol; figures per unit of work as JSON"};
   std::string atlas = "./atlas", target;
   int pid = 0;
@@ -32,6 +73,8 @@ int main(int argc, char** argv) {
   for (const auto& [name, run] : modes) {
     app.add_subcommand(name)->fallthrough()->add_option("count", options.count)->capture_default_str();
   }
+  RelayOptions relaying;
+  const auto relay_modes = add_relay_modes(app, relaying);
   GoalOptions goals;
   auto* all = app.add_subcommand("goals", "every mode in turn, on a server of its own each; medians beside the goals");
   all->fallthrough()->add_option("--rounds", goals.rounds)->capture_default_str();
@@ -47,10 +90,23 @@ int main(int argc, char** argv) {
       std::cout << measure_goals(atlas, options, goals).dump(2) << '\n';
       return 0;
     }
+    relaying.atlas = atlas;
+    for (const auto& mode : relay_modes) {
+      if (mode.relay == nullptr || !app.got_subcommand(mode.name)) continue;
+      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", mode.relay(relaying)}}.dump(2) << '\n';
+      return 0;
+    }
     const auto address = atlas::net::SocketAddress::parse(target);
     if (!target.empty() && (!address || pid == 0)) throw std::runtime_error("--target is ip:port and needs --pid");
-    ServerProcess server =
-        target.empty() ? ServerProcess::start(atlas, {"bootstrap", "keepalive"}) : ServerProcess(*address, pid);
+    for (const auto& mode : relay_modes) {
+      if (mode.other == nullptr || !app.got_subcommand(mode.name)) continue;
+      if (target.empty()) throw std::runtime_error("a relay that is not ours needs --target and --pid");
+      const ServerProcess server(*address, pid);
+      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", mode.other(server, relaying)}}.dump(2) << '\n';
+      return 0;
+    }
+    ServerProcess server = target.empty() ? ServerProcess::start(atlas, {.roles = {"bootstrap", "keepalive"}})
+                                          : ServerProcess(*address, pid);
     nlohmann::json out;
     for (const auto& [name, run] : modes) {
       if (!app.got_subcommand(name)) continue;

@@ -4,29 +4,56 @@
 #include <cstdio>
 #include <map>
 
+#include "bench/relay_modes.h"
+
 namespace atlas::bench {
 
 using nlohmann::json;
 
 namespace {
 
+using Path = std::filesystem::path;
+
+template <json (*mode)(ServerProcess&, const Options&)>
+json on_bootstrap(const Path& atlas, const Options& options) {
+  ServerProcess server = ServerProcess::start(atlas, {.roles = {"bootstrap", "keepalive"}});
+  return mode(server, options);
+}
+
+template <json (*mode)(const RelayOptions&)>
+json on_relay(const Path& atlas, const Options& options) {
+  RelayOptions relaying;
+  relaying.atlas = atlas;
+  relaying.in_flight = options.in_flight;
+  return mode(relaying);
+}
+
 // One run of a mode on a server of its own.
 struct Work {
   const char* name;
-  json (*run)(ServerProcess&, const Options&);
-  std::size_t count;  // 0: GoalOptions::records
-  bool seen_first;
+  json (*run)(const Path& atlas, const Options&);
+  std::size_t count = 1;  // 0: GoalOptions::records
+  bool seen_first = false;
 };
-constexpr Work kWorks[] = {{"handshakes", handshakes, 1, false},     {"idle", idle, 10'000, false},
-                           {"register", register_peers, 0, false},   {"records", register_peers, 0, true},
-                           {"discover", discover, 0, false},         {"restart 2000", restart, 2'000, false},
-                           {"restart 10000", restart, 10'000, false}};
+constexpr Work kWorks[] = {{"relay", on_relay<relay>},
+                           {"relay round trip", on_relay<relay_rtt>},
+                           {"relay limit", on_relay<relay_limit>},
+                           {"handshakes", on_bootstrap<handshakes>},
+                           {"idle", on_bootstrap<idle>, 10'000},
+                           {"register", on_bootstrap<register_peers>, 0},
+                           {"records", on_bootstrap<register_peers>, 0, true},
+                           {"discover", on_bootstrap<discover>, 0},
+                           {"restart 2000", on_bootstrap<restart>, 2'000},
+                           {"restart 10000", on_bootstrap<restart>, 10'000}};
 
 struct Goal {
   const char *id, *what, *work, *figure, *unit;
   double goal;
 };
 constexpr Goal kGoals[] = {
+    {"R1", "relay, CPU for each Gbit forwarded", "relay", "/srv_cpu_s_per_gbit", "s", 0.029},
+    {"R2", "relay, added to a round trip, p50", "relay round trip", "/added_us/p50", "us", 15},
+    {"R3", "relay, worst error of delivered / configured over 10 s", "relay limit", "/worst_error", "", 0.01},
     {"C1", "new authenticated connection, server CPU", "handshakes", "/srv_cpu_us_per_conn", "us", 290},
     {"C2", "idle connection of 10 000, resident memory", "idle", "/rss_kib_per_conn", "KiB", 30},
     {"C3", "keep-alive on one of 10 000 idle connections, server CPU", "idle", "/keepalive/srv_cpu_us_per_request",
@@ -58,11 +85,10 @@ json measure_goals(const std::filesystem::path& atlas, const Options& options, c
     for (const Work& work : kWorks) {
       if (!wanted(goals, work)) continue;
       std::fprintf(stderr, "round %zu of %zu: %s\n", round, goals.rounds, work.name);
-      ServerProcess server = ServerProcess::start(atlas, {"bootstrap", "keepalive"});
       Options one = options;
       one.count = work.count == 0 ? goals.records : work.count;
       one.seen_first = work.seen_first;
-      const json figures = work.run(server, one);
+      const json figures = work.run(atlas, one);
       for (const Goal& goal : kGoals) {
         if (goal.work != std::string_view(work.name)) continue;
         seen[key(goal)].push_back(figures.at(json::json_pointer(goal.figure)).get<double>());

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "atlas/msgpack.hpp"
+#include "bench/meter.h"
 
 namespace atlas::bench {
 
@@ -12,45 +13,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint8_t kPing = 0xf0, kPong = 0xf1, kAck = 0x11, kRegister = 0x20, kDiscover = 0x21, kPeers = 0x22;
-
-double seconds(base::MonoNs ns) {
-  return static_cast<double>(ns) / 1e9;
-}
-
-// CPU of both sides over a stretch of work.
-class Meter {
- public:
-  Meter(const ServerProcess& server, const base::Clock& clock)
-      : server_(server), clock_(clock), start_(clock.mono_ns()), cpu_(server.cpu_ns()), own_(own_cpu_ns()) {}
-
-  void report(json& out, std::uint64_t units, const char* per) const {
-    const double wall = static_cast<double>(clock_.mono_ns() - start_);
-    const auto cpu = static_cast<double>(server_.cpu_ns() - cpu_);
-    const auto own = static_cast<double>(own_cpu_ns() - own_);
-    const auto n = static_cast<double>(std::max<std::uint64_t>(units, 1));
-    out["units"] = units;
-    out["per_second"] = n / (wall / 1e9);
-    out[std::string("srv_cpu_us_per_") + per] = cpu / 1000.0 / n;
-    out[std::string("own_cpu_us_per_") + per] = own / 1000.0 / n;
-    out["server_busy"] = cpu / wall;
-    out["own_busy"] = own / wall;  // below 1: this tool waited for the server, not the other way round
-  }
-
- private:
-  const ServerProcess& server_;
-  const base::Clock& clock_;
-  base::MonoNs start_;
-  std::uint64_t cpu_, own_;
-};
-
-json percentiles(std::vector<base::MonoNs>& samples) {
-  if (samples.empty()) return nullptr;
-  std::sort(samples.begin(), samples.end());
-  const auto at = [&](double q) {
-    return static_cast<double>(samples[static_cast<std::size_t>(q * static_cast<double>(samples.size() - 1))]) / 1000.0;
-  };
-  return {{"p50", at(0.5)}, {"p90", at(0.9)}, {"p99", at(0.99)}, {"max", at(1.0)}};
-}
 
 base::Bytes owned(const msgpack::Writer& out) {
   return {out.bytes().begin(), out.bytes().end()};
@@ -80,23 +42,6 @@ base::Bytes register_payload(const Peer& peer, const base::Clock& clock) {
   out.text("translate-" + std::to_string(peer.index() % 1000));
   out.text("summarise");
   return owned(out);
-}
-
-// Connects peers [first, first + count), in_flight at a time; throws when some do not come up.
-void connect_all(Swarm& swarm, std::size_t count, std::size_t in_flight) {
-  while (swarm.size() < count) swarm.add_peer();
-  std::size_t next = 0, ready = 0;
-  swarm.hooks.on_ready = [&](Peer&) {
-    if (next < count) swarm.dial(swarm.peer(next++));
-    if (++ready == count) swarm.stop();
-  };
-  swarm.hooks.on_closed = [&](Peer& peer, const quic::CloseInfo& info) {
-    throw std::runtime_error("peer " + std::to_string(peer.index()) + " was closed: " + info.reason);
-  };
-  while (next < std::min(in_flight, count)) swarm.dial(swarm.peer(next++));
-  if (!swarm.run_for(600 * base::kSecond)) throw std::runtime_error("the peers did not all connect");
-  swarm.hooks.on_ready = nullptr;
-  swarm.hooks.on_closed = nullptr;
 }
 
 // Requests on `peers` connections, `in_flight` in all, for the time given; every answer must be of type `expected`.
@@ -145,7 +90,7 @@ json idle(ServerProcess& server, const Options& options) {
   json out;
   Swarm swarm(server.address());
   const std::uint64_t before = server.rss_bytes();
-  connect_all(swarm, options.count, options.in_flight);
+  swarm.connect_all(options.count, options.in_flight);
   swarm.run_for(2 * base::kSecond);  // what the handshakes left behind is settled
   const std::uint64_t after = server.rss_bytes();
   out["connections"] = options.count;
@@ -267,7 +212,7 @@ json register_peers(ServerProcess& server, const Options& options) {
   if (options.seen_first) out["bytes_per_peer_seen"] = per(before, fresh, options.count);
 
   const std::size_t held = std::min(options.connections, options.count);
-  connect_all(swarm, held, options.in_flight);
+  swarm.connect_all(held, options.in_flight);
   json& steady = out["held"];
   const Meter meter(server, swarm.clock());
   auto load = run_load(swarm, held, held, span_of(options), kRegister, kAck,
@@ -283,7 +228,7 @@ json discover(ServerProcess& server, const Options& options) {
   filling.seconds = 0.1;
   out["records"] = register_peers(server, filling)["registered"];
   Swarm swarm(server.address());
-  connect_all(swarm, options.connections, options.in_flight);
+  swarm.connect_all(options.connections, options.in_flight);
   base::SystemRandom random;
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < options.connections; ++i) ids.push_back(swarm.peer(i).node_id());
@@ -315,7 +260,7 @@ json discover(ServerProcess& server, const Options& options) {
 json echo(ServerProcess& server, const Options& options) {
   json out;
   Swarm swarm(server.address());
-  connect_all(swarm, options.connections, options.in_flight);
+  swarm.connect_all(options.connections, options.in_flight);
   const auto payload = [&](Peer&) { return ping_payload(swarm.clock()); };
   struct Row {
     const char* name;
@@ -338,7 +283,7 @@ json echo(ServerProcess& server, const Options& options) {
 json restart(ServerProcess& server, const Options& options) {
   json out;
   Swarm swarm(server.address());
-  connect_all(swarm, options.count, options.in_flight);
+  swarm.connect_all(options.count, options.in_flight);
   swarm.run_for(base::kSecond);  // nodes that die in the middle of a rush are another test
   std::size_t back = 0;
   std::uint64_t failures = 0;
@@ -359,7 +304,7 @@ json restart(ServerProcess& server, const Options& options) {
   out["clients"] = options.count;
   out["back"] = back;
   out["all_back"] = all;
-  out["seconds_until_all_back"] = seconds(swarm.clock().mono_ns() - start);
+  out["seconds_until_all_back"] = in_seconds(swarm.clock().mono_ns() - start);
   out["failed_dials"] = failures;
   return out;
 }

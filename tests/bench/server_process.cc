@@ -1,5 +1,7 @@
 #include "bench/server_process.h"
 
+#include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -7,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
@@ -18,20 +22,32 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Runs a program to its end.
-void run(const std::vector<std::string>& words) {
+// Runs a program to its end: what it printed, nothing when it failed.
+std::optional<std::string> run(const std::vector<std::string>& words, bool quiet = false) {
+  int out[2];
+  if (pipe(out) != 0) throw std::runtime_error("pipe");
   const pid_t child = fork();
   if (child == 0) {
     std::vector<char*> argv;
     for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    if (freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
+    dup2(out[1], 1);
+    if (quiet && freopen("/dev/null", "w", stderr) == nullptr) _exit(126);
+    close(out[0]);
+    close(out[1]);
     execv(argv[0], argv.data());
     _exit(127);
   }
+  close(out[1]);
+  std::string printed;
+  char piece[4096];
+  for (ssize_t got; (got = read(out[0], piece, sizeof piece)) > 0;)
+    printed.append(piece, static_cast<std::size_t>(got));
+  close(out[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  if (status != 0) throw std::runtime_error(words[0] + " failed");
+  if (status != 0) return std::nullopt;
+  return printed;
 }
 
 }  // namespace
@@ -43,26 +59,32 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
       root_(std::move(other.root_)),
       address_(other.address_),
       pid_(std::exchange(other.pid_, -1)),
+      cpu_(other.cpu_),
       own_(std::exchange(other.own_, false)) {}
 
-ServerProcess ServerProcess::start(const fs::path& atlas, const std::vector<std::string>& roles) {
+ServerProcess ServerProcess::start(const fs::path& atlas, const ServerConfig& wanted) {
   ServerProcess server;
   server.own_ = true;
+  server.cpu_ = wanted.cpu;
   server.atlas_ = fs::absolute(atlas);
   std::string pattern = (fs::temp_directory_path() / "atlas-bench.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
   server.root_ = pattern;
-  run({server.atlas_, "--root", server.root_, "id", "init"});
+  if (!run({server.atlas_, "--root", server.root_, "id", "init"})) throw std::runtime_error("atlas id init failed");
   fs::create_directories(server.root_ / "state");
   std::ofstream config(server.root_ / "state" / "config.toml");
   config << "[network]\nport = 0\nbind = [\"127.0.0.1\"]\n"
             "[transport]\nmax_connections = 1000000\nmax_streams_per_conn = 128\nidle_timeout = 3600\n"
-            "[security]\nhandshake_limit = 100000\n"
+         << wanted.transport
+         << "[security]\nhandshake_limit = 100000\n"
             "[rate_limit]\nper_peer_per_minute = 60000000\nper_peer_per_second = 1000000\n"
             "payload_per_minute = 1000000000000\n"
             "[log]\nlevel = \"warn\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = [";
-  for (std::size_t i = 0; i < roles.size(); ++i) config << (i ? ", " : "") << '"' << roles[i] << '"';
-  config << "]\n[plugins.bootstrap]\nmax_records = 1000000\n";
+  for (std::size_t i = 0; i < wanted.roles.size(); ++i) config << (i ? ", " : "") << '"' << wanted.roles[i] << '"';
+  config << "]\n" << wanted.tables;
+  if (std::ranges::find(wanted.roles, "bootstrap") != wanted.roles.end()) {
+    config << "[plugins.bootstrap]\nmax_records = 1000000\n";
+  }
   config.close();
   server.launch();
   return server;
@@ -75,6 +97,7 @@ void ServerProcess::launch() {
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // a tool that fails leaves no server behind
+    if (cpu_ >= 0) keep_on(cpu_);
     dup2(out[1], 1);
     close(out[0]);
     close(out[1]);
@@ -139,6 +162,37 @@ std::uint64_t ServerProcess::descriptors() const {
   for ([[maybe_unused]] const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd", ignored))
     ++count;
   return count;
+}
+
+std::uint64_t ServerProcess::socket_drops() const {
+  std::ifstream table("/proc/net/udp");
+  const std::string port = fmt::format(":{:04X}", address_.port);
+  std::uint64_t sum = 0;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string slot, local, last;
+    words >> slot >> local;
+    if (!local.ends_with(port)) continue;
+    while (words >> last) {
+    }
+    sum += std::strtoull(last.c_str(), nullptr, 10);
+  }
+  return sum;
+}
+
+std::string ServerProcess::ask(const std::vector<std::string>& words) const {
+  std::vector<std::string> all = {atlas_, "--root", root_};
+  all.insert(all.end(), words.begin(), words.end());
+  return run(all, /*quiet=*/true).value_or("");
+}
+
+void keep_on(int cpu, pid_t pid) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (sched_setaffinity(pid, sizeof set, &set) != 0) {
+    throw std::runtime_error("cannot be kept on processor " + std::to_string(cpu));
+  }
 }
 
 std::uint64_t own_cpu_ns() {

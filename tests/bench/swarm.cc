@@ -1,10 +1,11 @@
 #include "bench/swarm.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace atlas::bench {
 
-Peer::Peer(Swarm& swarm, std::size_t index) : swarm_(swarm), index_(index) {
+Peer::Peer(Swarm& swarm, std::size_t index, std::size_t socket) : swarm_(swarm), index_(index), socket_(socket) {
   swarm.random_.fill(seed_);
 }
 
@@ -46,47 +47,94 @@ void Peer::take(quic::StreamId stream, base::ByteView data, bool fin) {
   }
 }
 
-Swarm::Swarm(net::SocketAddress target) : target_(target), own_key_(identity::NodeKey::generate(random_)) {
+void Peer::take_pushed(quic::StreamId stream, base::ByteView data, bool fin) {
+  auto found = std::ranges::find(pushed_, stream, &Pushed::stream);
+  if (found == pushed_.end()) found = pushed_.insert(found, {stream, wire::EnvelopeReader()});
+  const auto state = found->reader.feed(data);
+  if (state == wire::EnvelopeReader::State::kEnvelope && swarm_.hooks.on_pushed) {
+    const auto [type, payload] = found->reader.envelope();
+    swarm_.hooks.on_pushed(*this, type, payload);
+    found->reader.pop();
+  }
+  if (fin) pushed_.erase(found);
+}
+
+Swarm::Swarm(net::SocketAddress target, const Options& options)
+    : target_(target), own_key_(identity::NodeKey::generate(random_)) {
   due_timer_ = loop_.make_timer([this] { run_due(); });
   self_.name = "bench";
   self_.agent_version = "atlas-bench";
+  self_.features = options.features;
+  for (std::size_t i = 0; i < options.sockets; ++i) {
+    socket_loops_.push_back(std::make_unique<SharedPortLoop>(loop_, options.share_ports));
+    endpoints_.push_back(make_endpoint(*socket_loops_.back()));
+  }
+}
+
+std::unique_ptr<quic::Endpoint> Swarm::make_endpoint(net::Loop& loop) {
   quic::Endpoint::Setup setup;
-  setup.loop = &loop_;
+  setup.loop = &loop;
   setup.random = &random_;
   setup.limits.max_connections = 1'000'000;
   random_.fill(setup.secret);
   auto made = quic::Endpoint::make(std::move(setup));
   if (!made) throw std::runtime_error(made.error().text);
-  endpoint_ = std::move(*made);
   quic::Protocol protocol;
   protocol.alpn = "atlas/1";
   protocol.key = &own_key_;
   protocol.events = this;
   protocol.idle_timeout = 3600 * base::kSecond;
   protocol.handshake_timeout = 60 * base::kSecond;
-  if (const auto added = endpoint_->add_protocol(protocol); !added) throw std::runtime_error(added.error().text);
+  if (const auto added = (*made)->add_protocol(protocol); !added) throw std::runtime_error(added.error().text);
+  return std::move(*made);
 }
 
 Swarm::~Swarm() {
-  endpoint_->close_all(0, "done");
+  hooks = {};
+  for (const auto& endpoint : endpoints_) endpoint->close_all(0, "done");
   run_for(200 * base::kMillisecond);
 }
 
 std::size_t Swarm::add_peer() {
-  peers_.push_back(std::make_unique<Peer>(*this, peers_.size()));
+  peers_.push_back(std::make_unique<Peer>(*this, peers_.size(), peers_.size() % endpoints_.size()));
   return peers_.size() - 1;
+}
+
+void Swarm::connect_all(std::size_t count, std::size_t in_flight) {
+  while (size() < count) add_peer();
+  std::size_t next = 0, connected = 0;
+  hooks.on_ready = [&](Peer&) {
+    if (next < count) dial(peer(next++));
+    if (++connected == count) stop();
+  };
+  hooks.on_closed = [&](Peer& peer, const quic::CloseInfo& info) {
+    throw std::runtime_error("peer " + std::to_string(peer.index()) + " was closed: " + info.reason);
+  };
+  while (next < std::min(in_flight, count)) dial(peer(next++));
+  if (!run_for(600 * base::kSecond)) throw std::runtime_error("the peers did not all connect");
+  hooks.on_ready = nullptr;
+  hooks.on_closed = nullptr;
+}
+
+net::SocketAddress Swarm::local(std::size_t socket) const {
+  return {target_.ip, socket_loops_[socket]->local().port};
+}
+
+void Swarm::deliver(std::size_t socket, const net::ReceivedBatch& batch) {
+  socket_loops_[socket]->deliver(batch);
 }
 
 void Swarm::dial(Peer& peer) {
   peer.ready_ = false;
   peer.pending_.clear();
+  peer.pushed_.clear();
   quic::DialOptions options;
   options.remote = target_;
   peer.key_ = std::make_unique<identity::NodeKey>(identity::NodeKey::from_seed(peer.seed_));
   peer.node_id_ = peer.key_->node_id();
   options.key = peer.key_.get();
   options.user = &peer;
-  const auto dialled = endpoint_->dial(options);
+  const auto dialled = endpoints_[peer.socket_]->dial(options);
   if (!dialled) throw std::runtime_error(dialled.error().text);
   peer.connection_ = *dialled;
 }
@@ -165,6 +213,7 @@ void Swarm::on_data(quic::Connection& connection, quic::StreamId stream, base::B
   if (stream == peer.handshake_stream_) return handshake_bytes(peer, data);
   // The server's own requests (keepalive) are answered by finishing our side.
   if ((stream & 1) != 0) {
+    if (hooks.on_pushed) peer.take_pushed(stream, data, fin);
     if (fin) connection.write(stream, {}, true);
     return;
   }

@@ -141,7 +141,7 @@ struct Foreign {
 const std::vector<Foreign>& foreign_libraries() {
   static const std::vector<Foreign> kAll = {
       {"ngtcp2", {"ngtcp2/"}, {"core/quic/", "tests/unit/quic/", "tests/attack/"}},
-      {"GnuTLS", {"gnutls/"}, {"core/quic/", "tests/unit/quic/", "tests/attack/"}},
+      {"GnuTLS", {"gnutls/"}, {"core/quic/", "tests/unit/quic/", "tests/attack/", "tests/bench/stream_pairs.cc"}},
       {"SQLite", {"sqlite3"}, {"core/store/", "tests/unit/store/", "tests/integration/"}},
       {"libuv", {"uv.h", "uv/"}, {"core/net/", "tests/unit/net/"}},
       {"toml++", {"toml++/"}, {"core/config/", "tests/unit/config/"}},
