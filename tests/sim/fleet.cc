@@ -100,7 +100,17 @@ Fleet::~Fleet() {
 
 FleetNode& Fleet::add(const std::string& name, const std::vector<std::string>& roles,
                       const std::vector<std::string>& bootstrap) {
-  SimNode& machine = world_.add_node(name);
+  return add_at(world_.add_node(name), name, roles, bootstrap);
+}
+
+FleetNode& Fleet::add_behind(Nat& nat, const std::string& name, const std::vector<std::string>& roles,
+                             const std::vector<std::string>& bootstrap) {
+  const auto number = static_cast<std::uint8_t>(nodes_.size() + 2);
+  return add_at(world_.add_node(name, {net::IpAddress::v4({10, 0, 0, number})}, &nat), name, roles, bootstrap);
+}
+
+FleetNode& Fleet::add_at(SimNode& machine, const std::string& name, const std::vector<std::string>& roles,
+                         const std::vector<std::string>& bootstrap) {
   config::Config config;
   config.identity.name = name;
   config.network.port = FleetNode::kPort;

@@ -63,10 +63,16 @@ class Fleet {
   SimWorld& world() { return world_; }
   FleetNode& add(const std::string& name, const std::vector<std::string>& roles,
                  const std::vector<std::string>& bootstrap = {});
+  // With a private address, behind that NAT.
+  FleetNode& add_behind(Nat& nat, const std::string& name, const std::vector<std::string>& roles,
+                        const std::vector<std::string>& bootstrap = {});
   FleetNode& operator[](std::size_t index) { return *nodes_[index]; }
   std::size_t size() const { return nodes_.size(); }
 
  private:
+  FleetNode& add_at(SimNode& machine, const std::string& name, const std::vector<std::string>& roles,
+                    const std::vector<std::string>& bootstrap);
+
   std::filesystem::path home_;
   SimWorld world_;
   std::vector<std::unique_ptr<FleetNode>> nodes_;
