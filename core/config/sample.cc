@@ -93,9 +93,9 @@ Sample agent_sample() {
           {"identity.skills", "[]", "For example [\"translate\", \"summarise\"]."},
           {"network.bootstrap", "[]", "For example [\"192.0.2.1:4433\", \"[2001:db8::1]:4433\"]."},
           {"network.relays", "[]", "For example [\"192.0.2.2:4433\"]."},
-          {"plugins.enabled", "[\"discovery\", \"keepalive\", \"messaging\"]",
+          {"plugins.enabled", "[\"discovery\", \"keepalive\", \"messaging\", \"relay\"]",
            "`discovery` registers with the bootstrap nodes and finds peers; `keepalive` notices those that are gone; "
-           "`messaging` is `atlas net send` and `inbox`."},
+           "`messaging` is `atlas net send` and `inbox`; `relay` does nothing unless transport.enable_relay is true."},
           {"plugins.search", "[]", "For example [\"/usr/local/lib/atlas/plugins\"]."},
       }};
 }

@@ -74,6 +74,7 @@ class NodeInstance final : public Node {
   base::Result<void> open_endpoint();
   base::Result<void> listen();
   void publish_self();
+  void warn_of_missing_relay_role() const;
   // By a role that was loaded, whether it runs yet or not: "type 0x30: ", "paths: ".
   bool claimed(std::string_view what) const {
     return std::ranges::any_of(host_->claims(), [&](const auto& claim) { return claim.starts_with(what); });
@@ -225,6 +226,20 @@ void NodeInstance::publish_self() {
   port_->set_self(std::move(self));
 }
 
+// A switch that nothing is connected to.
+void NodeInstance::warn_of_missing_relay_role() const {
+  const auto& transport = setup_.config.transport;
+  const auto warn = [this](const char* key, const char* what) {
+    log(Level::kWarn, "node", "{}", config::problem_at(setup_.config, key, what).to_string());
+  };
+  if (transport.offer_relay && !claimed("type 0x30: ")) {
+    warn("transport.offer_relay", "is set, but no relay role is enabled: nothing is relayed");
+  }
+  if (transport.enable_relay && !claimed("paths: ")) {
+    warn("transport.enable_relay", "is set, but no enabled role uses relays; add \"relay\" to plugins.enabled");
+  }
+}
+
 base::Result<void> NodeInstance::start() {
   if (auto opened = open_endpoint(); !opened) return opened;
   if (setup_.mode == Mode::kDaemon) {
@@ -234,12 +249,7 @@ base::Result<void> NodeInstance::start() {
     public_address_->start();
     notice_ = std::make_unique<RestartNotice>(*endpoint_, *deadlines_, std::move(lost),
                                               [this](std::string_view node_id) { return table_.find(node_id) != 0; });
-    if (setup_.config.transport.offer_relay && !claimed("type 0x30: ")) {
-      const auto problem = config::problem_at(setup_.config, "transport.offer_relay",
-                                              "is set, but no relay role is enabled: nothing is "
-                                              "relayed");
-      log(Level::kWarn, "node", "{}", problem.to_string());
-    }
+    warn_of_missing_relay_role();
   }
   publish_self();
   commands_ = std::make_unique<Commands>(Commands::Setup{.node_id = node_id_,

@@ -105,7 +105,7 @@ void QuicEndpoint::unknown_short(const net::ReceivedBatch& batch, base::ByteView
   answer(batch, {packet, length});
 }
 
-void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView datagram) {
+void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView datagram, bool was_held) {
   EndpointCounters& counters = worker_.counters;
   const bool is_initial = (datagram[0] & 0x30) == 0;
   if (!is_initial || !listening_) {
@@ -121,6 +121,21 @@ void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView 
     ++counters.dropped_malformed;
     return;
   }
+  if (was_held) {
+    // What it waited for may have come, or the one before it have made a connection.
+    ngtcp2_version_cid header{};
+    header.dcid = initial.dcid.data;
+    header.dcidlen = initial.dcid.datalen;
+    if (Route* owner = find(header, datagram)) return deliver(*owner, batch, datagram);
+  } else if (expected_.hold(batch, datagram, {initial.dcid.data, initial.dcid.datalen}, now_)) {
+    return;
+  }
+  admit(batch, datagram, initial);
+}
+
+// A stranger's, or as good as one.
+void QuicEndpoint::admit(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_pkt_hd& initial) {
+  EndpointCounters& counters = worker_.counters;
   if (cannot_be_answered(batch.remote.ip) || (accept_filter_ && !accept_filter_(batch.remote))) {
     ++counters.refused_by_filter;
     return;
@@ -144,6 +159,11 @@ void QuicEndpoint::first_packet(const net::ReceivedBatch& batch, base::ByteView 
   const bool busy = worker_.limits.retry_always || counters.half_open > worker_.limits.max_half_open / 2;
   if (busy && !original_id) return send_retry(batch, initial);
   accept(batch, datagram, initial, original_id);
+}
+
+base::Result<void> QuicEndpoint::expect(const Expectation& expectation) {
+  now_ = worker_.now();  // what has come already is read here
+  return expected_.add(expectation);
 }
 
 // What was announced comes through a forwarder with which there is a session: no Retry, which could not be routed

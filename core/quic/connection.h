@@ -168,7 +168,8 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   const std::uint64_t number_;
   base::MonoNs started_ = 0;
   net::SocketAddress remote_, local_;
-  net::SocketAddress bound_;  // dialler: what the library knows as our address, whatever route the kernel takes
+  net::SocketAddress dialled_;  // as counted in worker_.dialled, port 0: not
+  net::SocketAddress bound_;    // dialler: what the library knows as our address, whatever route the kernel takes
   identity::PublicKey peer_key_{};
   FrameGuard guard_;
   std::unique_ptr<Handshake> handshake_;

@@ -29,7 +29,7 @@ QuicEndpoint::QuicEndpoint(Setup setup, std::unique_ptr<TlsContext> tls)
       tls_(std::move(tls)),
       worker_(*setup.loop, *setup.random, setup.limits, setup.secret),
       forwarding_(worker_),
-      expected_(worker_),
+      expected_(worker_, [this](const net::ReceivedBatch& packet) { first_packet(packet, packet.data, true); }),
       alive_(std::make_shared<QuicEndpoint*>(this)) {
   base::wipe(setup.secret);
   timer_ = worker_.loop.make_timer([this] { on_timer(); });

@@ -22,7 +22,7 @@ class QuicEndpoint final : public Endpoint {
   base::Result<void> add_protocol(const Protocol& protocol) override;
   base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override;
   base::Result<Connection*> dial(const DialOptions& options) override;
-  base::Result<void> expect(const Expectation& expectation) override { return expected_.add(expectation); }
+  base::Result<void> expect(const Expectation& expectation) override;
   Routes& routes() override { return forwarding_; }
   void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>& token) override;
   void send_datagram(const net::SocketAddress& remote, base::ByteView datagram) override;
@@ -49,7 +49,8 @@ class QuicEndpoint final : public Endpoint {
   Route* find(const ngtcp2_version_cid& header, base::ByteView datagram) const;
   void deliver(Route& route, const net::ReceivedBatch& batch, base::ByteView datagram);
   void unknown_short(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_version_cid& header);
-  void first_packet(const net::ReceivedBatch& batch, base::ByteView datagram);
+  void first_packet(const net::ReceivedBatch& batch, base::ByteView datagram, bool was_held = false);
+  void admit(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_pkt_hd& initial);
   void expected_packet(Expected& expected, const net::ReceivedBatch& batch, base::ByteView datagram);
   void accept(const net::ReceivedBatch& batch, base::ByteView datagram, const ngtcp2_pkt_hd& initial,
               const std::optional<ngtcp2_cid>& original_id, const Expectation* expectation = nullptr);

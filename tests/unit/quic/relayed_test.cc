@@ -90,6 +90,39 @@ TEST_F(RelayedTest, ExpectedConnectionsAreBounded) {
   EXPECT_EQ(bob->endpoint->expect(expectation()).error().fault, base::Fault::kFull);
 }
 
+// Packets and announcement take different ways; nothing is lost when the packets are faster.
+TEST_F(RelayedTest, FirstPacketsMayOvertakeTheAnnouncement) {
+  add(pair());
+  Connection* here = dial();
+  world.run_for(200 * base::kMillisecond);
+  EXPECT_EQ(bob->counters().accepted, 0u);
+  ASSERT_TRUE(bob->endpoint->expect(expectation()).has_value());
+  ASSERT_TRUE(world.run_until([&] { return bob->events.connected.size() == 2; }, 100 * base::kMillisecond));
+  EXPECT_TRUE(bob->events.connected.back()->relayed());
+  carry(*here, 100'000);
+}
+
+// The node that forwards is a peer like any other.
+TEST_F(RelayedTest, TheForwarderItselfMayDialUs) {
+  Connection* back = relay->dial(*bob, bob->key.node_id());
+  const auto connected = [&] {
+    return std::ranges::find(relay->events.connected, back) != relay->events.connected.end();
+  };
+  ASSERT_TRUE(world.run_until(connected, 3 * base::kSecond));
+  EXPECT_FALSE(back->relayed());
+}
+
+TEST_F(RelayedTest, NoMoreFirstPacketsWaitThanTheLimit) {
+  for (std::uint64_t i = 0; i < base::limits::quic_held_packets; ++i) relay->dial(*bob);
+  world.run_for(50 * base::kMillisecond);
+  EXPECT_EQ(bob->counters().accepted, 0u);
+  relay->dial(*bob);
+  world.run_for(50 * base::kMillisecond);
+  EXPECT_EQ(bob->counters().accepted, 1u);
+  world.run_for(base::kSecond);
+  EXPECT_GT(bob->counters().accepted, 10u);
+}
+
 TEST_F(RelayedTest, ClosingReachesTheOtherSide) {
   Connection& here = meet();
   here.close(4, "bye");
