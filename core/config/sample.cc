@@ -86,7 +86,7 @@ Sample relay_sample() {
 Sample agent_sample() {
   return {
       "An agent: a node that finds others, is found by them, and exchanges messages.",
-      "This file has every key of atlas, each with its default.",
+      "This file has every key of atlas, each with its default; only `relay` is named in plugins.enabled besides.",
       true,
       {
           {"identity.name", "\"\"", "For example \"alice\"."},

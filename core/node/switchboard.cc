@@ -243,6 +243,8 @@ void Switchboard::session_up(Link& link) {
   info->relayed = link.connection->relayed();
   info->routes = std::ranges::find(session->peer.features, kRoutesFeature) != session->peer.features.end();
   info->record.trust = info->dialled && configured ? wire::Trust::kBootstrap : wire::Trust::kUnknown;
+  const bool relay = std::ranges::find(setup_.relays, address) != setup_.relays.end();
+  if (info->dialled && relay) link.connection->mark_forwarder();
   // Only a listener that the operator configured may tell us what our address is.
   const bool trusted = info->record.trust == wire::Trust::kBootstrap;
   if (trusted && session->peer.observed && setup_.on_observed) setup_.on_observed(*session->peer.observed);

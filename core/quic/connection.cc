@@ -147,7 +147,6 @@ bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, co
   if (handshake_->session == nullptr) return false;
   ngtcp2_conn_set_tls_native_handle(conn, handshake_->session.get());
   claim_id(id);
-  if (!routed_) ++worker_.dialled[dialled_ = remote_];
   return true;
 }
 
@@ -337,10 +336,8 @@ void QuicConnection::release_ids(std::vector<ServerId>* out) {
   if (out != nullptr) *out = std::move(ids_);
   ids_.clear();
   reset_tokens_.clear();
-  const auto dialled = worker_.dialled.find(dialled_);
-  if (dialled_.port == 0 || dialled == worker_.dialled.end()) return;
-  if (--dialled->second == 0) worker_.dialled.erase(dialled);
-  dialled_ = {};
+  const auto marked = worker_.forwarders.find(std::exchange(forwarder_, {}));
+  if (marked != worker_.forwarders.end() && --marked->second == 0) worker_.forwarders.erase(marked);
 }
 
 void QuicConnection::say_goodbye(base::MonoNs now) {

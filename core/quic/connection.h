@@ -76,6 +76,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void reset(StreamId stream, std::uint64_t code) override;
   void close(std::uint64_t code, std::string_view reason) override;
   void mark_verified() override;
+  void mark_forwarder() override;
   void keep_alive(base::MonoNs idle) override;
   ConnectionStats stats() const override;
   std::optional<base::ByteArray<16>> loss_token() const override;
@@ -168,8 +169,8 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   const std::uint64_t number_;
   base::MonoNs started_ = 0;
   net::SocketAddress remote_, local_;
-  net::SocketAddress dialled_;  // as counted in worker_.dialled, port 0: not
-  net::SocketAddress bound_;    // dialler: what the library knows as our address, whatever route the kernel takes
+  net::SocketAddress forwarder_;  // as counted in worker_.forwarders, port 0: not
+  net::SocketAddress bound_;      // dialler: what the library knows as our address, whatever route the kernel takes
   identity::PublicKey peer_key_{};
   FrameGuard guard_;
   std::unique_ptr<Handshake> handshake_;

@@ -87,6 +87,12 @@ void QuicConnection::close(std::uint64_t code, std::string_view reason) {
                                      reinterpret_cast<const std::uint8_t*>(kept.data()), kept.size());
 }
 
+void QuicConnection::mark_forwarder() {
+  if (forwarder_.port != 0 || routed_ || ending_ != nullptr) return;
+  forwarder_ = remote_;
+  ++worker_.forwarders[forwarder_];
+}
+
 void QuicConnection::mark_verified() {
   leave_half_open();
 }

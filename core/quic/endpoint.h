@@ -91,6 +91,9 @@ class Connection {
   // Never let NAT bindings and idle timers run out: send PING when idle for this long (0 = off).
   virtual void keep_alive(base::MonoNs idle) = 0;
   virtual ConnectionStats stats() const = 0;
+  // The peer is one that announces connections (Endpoint::expect): first packets from its address that are for nobody
+  // yet wait a moment for their announcement, for as long as this connection lives.
+  virtual void mark_forwarder() = 0;
   // What tells the peer that this connection is lost, should this process die: kept by the floor above and handed to
   // announce_loss() after a restart. Nothing for a dialler, whose peer has no such token. A secret between the two.
   virtual std::optional<base::ByteArray<16>> loss_token() const = 0;

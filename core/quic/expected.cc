@@ -41,7 +41,7 @@ base::Result<void> ExpectedConnections::add(const Expectation& expectation) {
 
 bool ExpectedConnections::hold(const net::ReceivedBatch& batch, base::ByteView datagram, base::ByteView id,
                                base::MonoNs now) {
-  if (id.size() < kIdLength || held_.size() >= kMostHeld || !worker_.dialled.contains(batch.remote)) return false;
+  if (id.size() < kIdLength || held_.size() >= kMostHeld || !worker_.forwarders.contains(batch.remote)) return false;
   Held held{{}, batch.remote, batch.local, batch.ecn, {datagram.begin(), datagram.end()}, base::after(now, kHoldFor)};
   std::copy_n(id.begin(), held.prefix.size(), held.prefix.begin());
   held_.push_back(std::move(held));

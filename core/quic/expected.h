@@ -1,6 +1,6 @@
 // Connections that were announced: a peer is about to dial through a forwarder, and its first packets begin with the
-// prefix of a route that leads here. They may overtake the announcement, so what comes from where we have dialled waits
-// a moment before it is taken for a stranger's.
+// prefix of a route that leads here. They may overtake the announcement, so what comes from the address of a forwarder
+// waits a moment before it is taken for a stranger's.
 // Loop thread only.
 #pragma once
 
@@ -39,8 +39,8 @@ class ExpectedConnections {
   ~ExpectedConnections();
 
   base::Result<void> add(const Expectation& expectation);
-  // Keeps a copy of a first packet of which nothing is known. False when there is no room, or it comes from nobody whom
-  // we have dialled: it is a stranger's.
+  // Keeps a copy of a first packet of which nothing is known. False when there is no room, or it comes from no
+  // forwarder: it is a stranger's.
   bool hold(const net::ReceivedBatch& batch, base::ByteView datagram, base::ByteView id, base::MonoNs now);
   // It has come, or will not any more.
   Expectation take(Expected& expected);

@@ -209,7 +209,7 @@ TEST_F(PluginFiles, ForeignThreadsHammerEverythingUntilTheEnd) {
       }
     });
     threaded.start();
-    while (count("atlas_threads_rounds") < 300) std::this_thread::yield();
+    while (count("atlas_threads_rounds") < 300 || count("atlas_threads_asked") == 0) std::this_thread::yield();
     std::thread reader([&] {
       while (!over) threaded.plugins();
     });

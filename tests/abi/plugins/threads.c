@@ -23,7 +23,7 @@ struct hammer {
     const atlas_ext_peers *peers;
     const atlas_ext_log *log;
     const atlas_ext_routes *routes;
-    atlas_metric rounds, begun, ended;
+    atlas_metric rounds, begun, ended, asked;
     atomic_bool stopping;
     pthread_t threads[THREADS];
 };
@@ -81,6 +81,8 @@ static void answer_dial(struct hammer *h, atlas_reach reach, atlas_text node_id)
     h->routes->expect(h->host, &path);
 }
 static void path_wanted(void *self, const atlas_path_request *request) {
+    struct hammer *h = self;
+    h->metrics->add(h->host, h->asked, 1);
     answer_dial(self, request->reach, request->node_id);
 }
 
@@ -140,6 +142,7 @@ static atlas_status init(const atlas_host *host, void **self) {
     h->routes = host->extension(host, ATLAS_EXT_ROUTES);
     h->routes->provide(host, path_wanted);
     h->metrics->define(host, "rounds", ATLAS_METRIC_COUNTER, "", &h->rounds);
+    h->metrics->define(host, "asked", ATLAS_METRIC_COUNTER, "", &h->asked);
     h->metrics->define(host, "begun", ATLAS_METRIC_COUNTER, "", &h->begun);
     return h->metrics->define(host, "ended", ATLAS_METRIC_COUNTER, "", &h->ended);
 }

@@ -58,6 +58,7 @@ class FakeConnection final : public quic::Connection {
   void close(std::uint64_t, std::string_view) override {}
   void mark_verified() override {}
   void keep_alive(base::MonoNs) override {}
+  void mark_forwarder() override {}
   quic::ConnectionStats stats() const override { return {}; }
   std::optional<base::ByteArray<16>> loss_token() const override { return std::nullopt; }
 

@@ -39,8 +39,9 @@ class RelayTest : public ::testing::Test {
   // The relay's side of the agent's session with it.
   Connection* join(Party& agent) {
     const std::size_t before = relay->events.connected.size();
-    agent.dial(*relay);
+    Connection* session = agent.dial(*relay);
     EXPECT_TRUE(world.run_until([&] { return relay->events.connected.size() > before; }, kLong));
+    session->mark_forwarder();
     return relay->events.connected.back();
   }
   RoutePair pair() {
