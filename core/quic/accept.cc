@@ -9,7 +9,6 @@ namespace atlas::quic {
 namespace {
 
 constexpr std::uint8_t kLongHeader = 0x80;
-// A short header has the fixed bit, for we do not offer to grease it (RFC 9287); a long one has the top bit.
 constexpr std::uint8_t kNotQuicMask = 0xc0;
 constexpr std::size_t kRoomForAnswer = 1500;
 
@@ -41,9 +40,9 @@ void QuicEndpoint::route(const net::ReceivedBatch& batch, base::ByteView datagra
     ++worker_.counters.dropped_malformed;
     return;
   }
-  if ((datagram[0] & kNotQuicMask) == 0) {
-    if (on_stun_ && net::is_stun(datagram)) return on_stun_(batch.remote, datagram);
-    ++worker_.counters.dropped_malformed;
+  // The older library offers to have the bit that marks QUIC greased (RFC 9287): the first byte alone does not tell.
+  if ((datagram[0] & kNotQuicMask) == 0 && net::is_stun(datagram)) {
+    if (on_stun_) on_stun_(batch.remote, datagram);
     return;
   }
   const int decoded = ngtcp2_pkt_decode_version_cid(&header, datagram.data(), datagram.size(), kIdLength);
