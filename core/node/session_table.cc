@@ -4,7 +4,9 @@ namespace atlas::node {
 
 void SessionTable::add(std::shared_ptr<SessionInfo> info) {
   const std::lock_guard lock(mutex_);
-  by_node_id_[info->record.node_id] = info.get();
+  // The key must be the text of the session that is found by it, or it would go with an earlier one.
+  by_node_id_.erase(info->record.node_id);
+  by_node_id_.emplace(info->record.node_id, info.get());
   by_handle_[info->handle] = std::move(info);
 }
 
