@@ -20,7 +20,7 @@ struct Argument {
   ArgumentKind kind = ArgumentKind::kText;
   bool required = false;
   std::string help;
-  std::string placeholder = {};  // of an option's value; empty: made from the kind
+  std::string value_name = {};  // of an option's value; empty: made from the kind
 
   bool is_option() const { return name.starts_with('-'); }
 };

@@ -95,7 +95,7 @@ const std::vector<Argument>& global_options() {
 std::string spelling(const Argument& argument) {
   if (!argument.is_option()) return upper(argument.name) + (argument.kind == ArgumentKind::kRest ? "..." : "");
   if (argument.kind == ArgumentKind::kFlag) return argument.name;
-  if (!argument.placeholder.empty()) return argument.name + ' ' + argument.placeholder;
+  if (!argument.value_name.empty()) return argument.name + ' ' + argument.value_name;
   return argument.name + (argument.kind == ArgumentKind::kInteger ? " N" : " TEXT");
 }
 

@@ -8,6 +8,7 @@
 #include "atlas/address.hpp"
 #include "atlas/ext/cli.h"
 #include "control/exit_code.h"
+#include "host/status.h"
 
 namespace atlas::node {
 
@@ -124,33 +125,6 @@ double to_ms(std::uint64_t microseconds) {
   return static_cast<double>(microseconds) / 1000.0;
 }
 
-base::Fault fault_of(std::int32_t status) {
-  switch (status) {
-    case ATLAS_E_ARG:
-      return base::Fault::kArgument;
-    case ATLAS_E_STATE:
-      return base::Fault::kState;
-    case ATLAS_E_CONFLICT:
-      return base::Fault::kConflict;
-    case ATLAS_E_GONE:
-      return base::Fault::kGone;
-    case ATLAS_E_TIMEOUT:
-      return base::Fault::kTimeout;
-    case ATLAS_E_FULL:
-      return base::Fault::kFull;
-    case ATLAS_E_DENIED:
-      return base::Fault::kDenied;
-    case ATLAS_E_CONFIG:
-      return base::Fault::kConfig;
-    case ATLAS_E_STOPPING:
-      return base::Fault::kStopping;
-    case ATLAS_E_UNREACHABLE:
-      return base::Fault::kUnreachable;
-    default:
-      return base::Fault::kInternal;
-  }
-}
-
 // A role's output on its way to the person.
 class RoleOutput final : public host::CommandOutput {
  public:
@@ -159,7 +133,7 @@ class RoleOutput final : public host::CommandOutput {
   void progress(std::string_view text) override { call_->progress(text); }
   void result(std::string_view value) override { call_->result(value); }
   void finish(std::int32_t status, std::string_view error) override {
-    call_->finish(status == ATLAS_OK ? control::kOk : control::exit_code_of(fault_of(status)), error);
+    call_->finish(status == ATLAS_OK ? control::kOk : control::exit_code_of(host::fault_of(status)), error);
   }
 
  private:

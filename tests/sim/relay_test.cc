@@ -38,8 +38,15 @@ class Relayed : public testing::Test {
     Nat& nat = fleet.world().add_nat(net::IpAddress::v4({30, 0, 0, ++nats}), policy);
     return start_agent(fleet.add_behind(nat, name, kAgentRoles, {bootstrap->address().text()}));
   }
-  std::int64_t metric(FleetNode& node, const std::string& name) {
-    return node.run(fleet.world(), "status").result["metrics"].value(name, std::int64_t{-1});
+  // A relay, and two agents that are announced there and cannot reach each other.
+  struct Apart {
+    FleetNode &relay, &alice, &bob;
+  };
+  Apart apart() {
+    Apart out{add_relay("relay"), add_agent("alice"), add_agent("bob")};
+    fleet.world().cut(out.alice.machine(), out.bob.machine());
+    EXPECT_TRUE(announced(out.relay, 2));
+    return out;
   }
   bool announced(FleetNode& relay, std::int64_t count) {
     return fleet.world().run_until([&] { return relay.is_up() && announcements(relay) == count; }, kLong);
@@ -72,11 +79,7 @@ class Relayed : public testing::Test {
 };
 
 TEST_F(Relayed, AgentsThatCannotReachEachOtherMeet) {
-  FleetNode& relay = add_relay("relay");
-  FleetNode& alice = add_agent("alice");
-  FleetNode& bob = add_agent("bob");
-  fleet.world().cut(alice.machine(), bob.machine());
-  ASSERT_TRUE(announced(relay, 2));
+  auto [relay, alice, bob] = apart();
   const auto met = connect(alice, bob);
   ASSERT_EQ(met.exit_code, 0) << met.error;
   EXPECT_EQ(met.result["path"], "relay");
@@ -139,11 +142,7 @@ TEST_F(Relayed, EveryPairOfNatsConnectsAndFindsTheDirectPathThereIs) {
 }
 
 TEST_F(Relayed, LossReorderingAndRepeatsAreNoMoreThanThat) {
-  FleetNode& relay = add_relay("relay");
-  FleetNode& alice = add_agent("alice");
-  FleetNode& bob = add_agent("bob");
-  fleet.world().cut(alice.machine(), bob.machine());
-  ASSERT_TRUE(announced(relay, 2));
+  auto [relay, alice, bob] = apart();
   for (const double loss : {0.0, 0.05, 0.2}) {
     fleet.world().set_default_link({.drop = loss, .duplicate = 0.05, .reorder = 0.1});
     const auto met = connect(alice, bob);
@@ -153,11 +152,7 @@ TEST_F(Relayed, LossReorderingAndRepeatsAreNoMoreThanThat) {
 }
 
 TEST_F(Relayed, MovesToADirectPathWhenThereIsOneAndBackWhenItDies) {
-  FleetNode& relay = add_relay("relay");
-  FleetNode& alice = add_agent("alice");
-  FleetNode& bob = add_agent("bob");
-  fleet.world().cut(alice.machine(), bob.machine());
-  ASSERT_TRUE(announced(relay, 2));
+  auto [relay, alice, bob] = apart();
   ASSERT_EQ(connect(alice, bob).exit_code, 0);
   fleet.world().run_for(10 * base::kSecond);
   EXPECT_EQ(path(alice, bob).substr(0, 36), "relay (direct failed: no answer from");
@@ -181,11 +176,7 @@ TEST_F(Relayed, AnUnknownTargetIsNotReached) {
 }
 
 TEST_F(Relayed, ARestartedRelayIsUsedAgain) {
-  FleetNode& relay = add_relay("relay");
-  FleetNode& alice = add_agent("alice");
-  FleetNode& bob = add_agent("bob");
-  fleet.world().cut(alice.machine(), bob.machine());
-  ASSERT_TRUE(announced(relay, 2));
+  auto [relay, alice, bob] = apart();
   ASSERT_EQ(connect(alice, bob).exit_code, 0);
   relay.kill();
   relay.start();
@@ -213,11 +204,7 @@ TEST_F(Relayed, ASecondRelayTakesOver) {
 }
 
 TEST_F(Relayed, SlotsReturnWithTheSession) {
-  FleetNode& relay = add_relay("relay");
-  FleetNode& alice = add_agent("alice");
-  FleetNode& bob = add_agent("bob");
-  fleet.world().cut(alice.machine(), bob.machine());
-  ASSERT_TRUE(announced(relay, 2));
+  auto [relay, alice, bob] = apart();
   ASSERT_EQ(connect(alice, bob).exit_code, 0);
   bob.stop(fleet.world());
   EXPECT_TRUE(fleet.world().run_until(
