@@ -98,7 +98,7 @@ void Switchboard::path_found(std::uint64_t reach, host::PathOffer offer) {
   made->connection = *opened;
   Link* raw = made.get();
   links_.emplace(raw, std::move(made));
-  ++relayed_links_;
+  routed_.push_back(raw);
 }
 
 void Switchboard::path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) {
@@ -160,15 +160,14 @@ void Switchboard::path_changed(Link& link) {
 }
 
 void Switchboard::on_opening(const net::SocketAddress& from) {
-  if (relayed_links_ == 0) return;
-  for (const auto& [raw, link] : links_) {
+  for (const Link* link : routed_) {
     if (link->upgrade) link->upgrade->on_opening(from);
   }
 }
 
 std::vector<std::pair<std::string, std::string>> Switchboard::paths() const {
   std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& [raw, link] : links_) {
+  for (const Link* link : routed_) {
     if (link->upgrade && link->session) out.emplace_back(link->session->info->record.node_id, link->upgrade->text());
   }
   return out;
@@ -176,12 +175,11 @@ std::vector<std::pair<std::string, std::string>> Switchboard::paths() const {
 
 // The way of these is gone with the session: whoever needs their peers dials anew, over another relay if there is one.
 void Switchboard::leave_forwarder(host::PeerHandle via) {
-  if (relayed_links_ == 0) return;
   std::vector<Link*> lost;
-  for (const auto& [raw, link] : links_) {
+  for (Link* link : routed_) {
     const bool direct = link->session && !link->connection->relayed();
     if (link->via == via && !direct && link->phase != Phase::kFarewell && link->phase != Phase::kClosed)
-      lost.push_back(raw);
+      lost.push_back(link);
   }
   for (Link* link : lost) {
     log(Level::kInfo, "session", "the relay at {} is gone, and with it the way to a peer",

@@ -64,7 +64,7 @@ void Switchboard::on_connected(quic::Connection& connection) {
     links_.emplace(link, std::move(made));
     if (connection.routed()) {
       link->via = forwarder_of(connection);
-      ++relayed_links_;
+      routed_.push_back(link);
     }
   }
   begin_greeting(*link);
@@ -196,7 +196,7 @@ void Switchboard::on_closed(quic::Connection& connection, const quic::CloseInfo&
   attempt_failed(*link, meaning.failure, meaning.text);
   link->phase = Phase::kClosed;
   deadlines_.clear(*link);
-  if (connection.routed()) --relayed_links_;
+  if (connection.routed()) std::erase(routed_, link);
   links_.erase(link);
   finish_stop_when_empty();
 }

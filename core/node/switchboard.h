@@ -208,8 +208,8 @@ class Switchboard final : public quic::ConnectionEvents {
   std::unordered_map<std::uint64_t, Reach> reaches_;         // as many as there are dials at most, times their relays
   std::vector<Announced> announced_;                         // no more than quic::Endpoint::expect() takes
   std::uint64_t next_reach_ = 1;
-  std::size_t relayed_links_ = 0;
-  session::Budgets budgets_;  // of peers that have gone
+  std::vector<Link*> routed_;  // those that were made through a relay: few, so that nobody else is looked at for them
+  session::Budgets budgets_;   // of peers that have gone
   base::MonoNs next_budget_sweep_ = 0;
   base::Bytes scratch_;  // one envelope being written
   bool stopping_ = false;
