@@ -50,6 +50,7 @@ atlas_route_counters counters_of(const RouteTally& tally) {
   out.dropped_rate = tally.dropped_rate.load(std::memory_order_relaxed);
   out.dropped_source = tally.dropped_source.load(std::memory_order_relaxed);
   out.dropped_queue = tally.dropped_queue.load(std::memory_order_relaxed);
+  out.dropped_share = tally.dropped_share.load(std::memory_order_relaxed);
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/bytes.h"
@@ -52,6 +53,18 @@ struct UdpCounters {
   std::uint64_t gso_refused = 0;  // times the kernel would not segment; it is not asked again on this socket
 };
 
+// The kernel's receive buffer, as it is now.
+struct ReceiveQueue {
+  std::uint64_t bytes = 0, room = 0;  // taken, and in all; with what the kernel needs beside the payload
+  std::uint64_t dropped = 0;          // since the socket was opened: what found no room, and what shed() dropped
+};
+
+// Part of the datagrams with this beginning of the destination connection id, picked by chance.
+struct ShedRule {
+  base::ByteArray<8> prefix{};
+  double keep = 1;  // 0..1
+};
+
 class UdpSocket {
  public:
   using Receive = std::function<void(const ReceivedBatch&)>;
@@ -63,10 +76,16 @@ class UdpSocket {
   // is taken needs no buffer of the caller's any more.
   virtual std::size_t send(std::span<const SendBatch> batches) = 0;
   virtual const UdpCounters& counters() const = 0;
+  // Nothing where it cannot be told.
+  virtual std::optional<ReceiveQueue> receive_queue() const { return std::nullopt; }
+  // Has the kernel drop the rest of these before they take room; replaces what was asked before. False where it cannot
+  // be had: nothing is dropped then.
+  virtual bool shed(std::span<const ShedRule> rules) { return rules.empty(); }
 };
 
 // What the owner of a socket is told. A turn of the loop is: any number of on_datagrams, then one on_turn_end.
 struct UdpEvents {
+  std::function<void()> on_turn_begin = {};  // before the first read, when the receive buffer is at its fullest
   std::function<void(const ReceivedBatch&)> on_datagrams = {};
   std::function<void()> on_turn_end = {};  // after the last batch of this wake-up: flush answers here
   std::function<void()> on_writable = {};  // after send() took less than it was given

@@ -15,6 +15,10 @@
 
 namespace atlas::net {
 
+// At most this many recvmmsg a wake-up; what is left waits for the next turn, so that one busy socket does not keep
+// timers and the other sockets waiting.
+inline constexpr int kReadsPerTurn = 4;
+
 class UdpReceiver {
  public:
   static constexpr std::size_t kBuffers = 32;

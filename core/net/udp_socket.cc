@@ -1,12 +1,19 @@
 #include "net/udp_socket.h"
 
 #include <fmt/format.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
 #include "net/udp_open.h"
+#include "net/udp_shed.h"
+
+#ifndef SO_MEMINFO  // newer than the C library's headers
+#define SO_MEMINFO 55
+#endif
 
 namespace atlas::net {
 namespace {
@@ -56,6 +63,14 @@ class Core : public std::enable_shared_from_this<Core> {
   const SocketAddress& local() const { return local_; }
   const UdpCounters& counters() const { return counters_; }
 
+  std::optional<ReceiveQueue> receive_queue() const {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+    socklen_t length = sizeof values;
+    if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) return std::nullopt;
+    return ReceiveQueue{values[SK_MEMINFO_RMEM_ALLOC], values[SK_MEMINFO_RCVBUF], values[SK_MEMINFO_DROPS]};
+  }
+  bool shed(std::span<const ShedRule> rules) { return attach_shed(fd_.get(), rules); }
+
  private:
   int poll(int events) {
     return uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int ready) {
@@ -91,6 +106,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   void on_readable() {
+    if (events_.on_turn_begin) events_.on_turn_begin();
     for (int i = 0; i < kReadsPerTurn && !closed_; ++i) {
       ++counters_.receive_calls;
       const int count = receiver_.read(fd_.get());
@@ -139,6 +155,8 @@ class UvUdpSocket final : public UdpSocket {
   SocketAddress local() const override { return core_->local(); }
   std::size_t send(std::span<const SendBatch> batches) override { return core_->send(batches); }
   const UdpCounters& counters() const override { return core_->counters(); }
+  std::optional<ReceiveQueue> receive_queue() const override { return core_->receive_queue(); }
+  bool shed(std::span<const ShedRule> rules) override { return core_->shed(rules); }
 
  private:
   const std::shared_ptr<Core> core_;

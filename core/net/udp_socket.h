@@ -13,10 +13,6 @@
 
 namespace atlas::net {
 
-// At most this many recvmmsg a wake-up; what is left waits for the next turn, so that one busy socket does not keep
-// timers and the other sockets waiting.
-inline constexpr int kReadsPerTurn = 4;
-
 // `receiver` is the loop's and outlives the socket. `call` is for tests.
 base::Result<std::unique_ptr<UdpSocket>> open_uv_udp(uv_loop_t& loop, UdpReceiver& receiver, const SocketAddress& bind,
                                                      const UdpOptions& options, UdpEvents events,

@@ -61,6 +61,9 @@ base::Result<void> QuicEndpoint::add_protocol(const Protocol& protocol) {
 base::Result<Outlet*> QuicEndpoint::open(const net::SocketAddress& bind) {
   Outlet& outlet = worker_.outlet(bind.ip.family());
   net::UdpEvents events;
+  events.on_turn_begin = [this] {
+    if (forwarding_.size() != 0) forwarding_.look(worker_.now());
+  };
   events.on_datagrams = [this](const net::ReceivedBatch& batch) { on_datagrams(batch); };
   events.on_turn_end = [this] { finish_turn(); };
   events.on_writable = [this] { on_writable(); };

@@ -8,6 +8,9 @@
 namespace atlas::quic {
 namespace {
 
+// How often the receive buffers are looked at: a system call.
+constexpr base::MonoNs kLook = base::kMillisecond;
+
 constexpr std::uint8_t kLongHeader = 0x80;
 constexpr std::size_t kShortIdAt = 1, kLongIdLengthAt = 5, kLongIdAt = 6;
 
@@ -75,9 +78,13 @@ struct Forwarding::Pair final : net::TimerHeap::Entry {
   base::MonoNs last;         // when something was last forwarded
 };
 
-Forwarding::Forwarding(Worker& worker) : worker_(worker), prefixes_(worker.random) {}
+Forwarding::Forwarding(Worker& worker)
+    : worker_(worker), prefixes_(worker.random), ceiling_([](FairCeiling::Lane& lane, std::uint64_t datagrams) {
+        net::RouteTally::add(static_cast<Forward&>(lane).pair->given.tally->dropped_share, datagrams);
+      }) {}
 
 Forwarding::~Forwarding() {
+  worker_.timers.remove(watch_);
   for (const auto& [id, pair] : pairs_) worker_.timers.remove(*pair);
 }
 
@@ -110,12 +117,17 @@ void Forwarding::end(Pair& pair, RouteEnded why) {
   for (const std::uint8_t end : {0, 1}) {
     prefixes_.erase(pair.prefix(end), &pair.to[end]);
     waiting_.clear(pair.to[end]);
+    ceiling_.forget(pair.to[end]);
     const auto [first, last] = by_connection_.equal_range(&pair.connection(end));
     by_connection_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == &pair; }));
   }
   const auto held = pairs_.find(pair.id);
   ended_.push_back(std::move(held->second));
   pairs_.erase(held);
+  if (pairs_.empty()) {
+    ceiling_.stop();
+    shed();
+  }
   worker_.wake();
   if (pair.given.ended) pair.given.ended(why);
 }
@@ -168,12 +180,12 @@ void Forwarding::pass(Forward& forward, const net::ReceivedBatch& batch, base::B
   if (batch.remote != pair.remote[1 - forward.end]) {
     return net::RouteTally::add(tally.dropped_source, datagrams_in(run.size(), segment));
   }
-  std::size_t allowed = run.size();
+  const std::size_t share = ceiling_.grant(forward, run.size(), segment, now);
+  if (share < run.size()) net::RouteTally::add(tally.dropped_share, datagrams_in(run.size() - share, segment));
+  std::size_t allowed = share;
   if (pair.given.bytes_per_second != 0) {
-    allowed = pair.bucket.take(run.size(), segment, now);
-    if (allowed < run.size()) {
-      net::RouteTally::add(tally.dropped_rate, datagrams_in(run.size() - allowed, segment));
-    }
+    allowed = pair.bucket.take(share, segment, now);
+    if (allowed < share) net::RouteTally::add(tally.dropped_rate, datagrams_in(share - allowed, segment));
   }
   if (allowed == 0) return;
   pair.last = now;
@@ -207,6 +219,53 @@ void Forwarding::flush() {
     const auto& forward = static_cast<const Forward&>(lane);
     return send(*forward.pair, forward.end, run.data, run.segment, run.ecn);
   });
+}
+
+// --- more to forward than can be ---
+
+void Forwarding::look(base::MonoNs now) {
+  if (now < next_look_) return;
+  next_look_ = base::after(now, kLook);
+  for (const Outlet& outlet : worker_.outlets) {
+    const auto queue = outlet.socket != nullptr ? outlet.socket->receive_queue() : std::nullopt;
+    if (!queue || queue->room == 0) continue;
+    fullest_ = std::max(fullest_, static_cast<double>(queue->bytes) / static_cast<double>(queue->room));
+  }
+  if (ceiling_.window_over(now)) close_window(now);
+}
+
+void Forwarding::close_window(base::MonoNs now) {
+  std::uint64_t received = 0, dropped = 0;
+  for (const Outlet& outlet : worker_.outlets) {
+    if (outlet.socket == nullptr) continue;
+    received += outlet.socket->counters().received_bytes;
+    dropped += outlet.socket->receive_queue().value_or(net::ReceiveQueue{}).dropped;
+  }
+  const bool ours = ceiling_.arrived() >= (received - received_) / 2;
+  if (ceiling_.close_window(now, {.fullest = fullest_, .lost = dropped != dropped_, .ours = ours})) shed();
+  fullest_ = 0;
+  received_ = received;
+  dropped_ = dropped;
+  if (ceiling_.active()) worker_.timers.set(watch_, base::after(now, FairCeiling::kWindow));
+}
+
+void Forwarding::shed() {
+  const bool none = rules_.empty();
+  rules_.clear();
+  for (const FairCeiling::Lane* lane : ceiling_.shed()) {
+    const auto& forward = static_cast<const Forward&>(*lane);
+    if (lane->keep() < 1) rules_.push_back({forward.pair->prefix(forward.end), lane->keep()});
+  }
+  if (none && rules_.empty()) return;
+  const auto tell = [&](std::span<const net::ShedRule> rules) {
+    bool all = true;
+    for (const Outlet& outlet : worker_.outlets) all &= outlet.socket == nullptr || outlet.socket->shed(rules);
+    return all;
+  };
+  if (tell(rules_)) return;
+  ceiling_.read_all();
+  rules_.clear();
+  tell(rules_);
 }
 
 }  // namespace atlas::quic

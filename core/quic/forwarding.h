@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/timer_heap.h"
+#include "quic/fair_ceiling.h"
 #include "quic/fair_queue.h"
 #include "quic/routes.h"
 #include "quic/worker.h"
@@ -42,16 +43,25 @@ class Forwarding final : public Routes {
   void gone(const QuicConnection& connection);
   // The socket may take more again.
   void flush();
+  // Before what this turn brings is read: what waits says whether we keep up.
+  void look(base::MonoNs now);
   // Frees what ended; not from inside TimerHeap::run.
   void sweep();
 
  private:
   struct Pair;
   // One direction: datagrams with this prefix go to that end.
-  struct Forward : Route, FairQueue::Lane {
+  struct Forward : Route, FairQueue::Lane, FairCeiling::Lane {
     Forward() : Route(Kind::kForward) {}
     Pair* pair = nullptr;
     std::uint8_t end = 0;
+  };
+
+  // Goes off at the end of a window while there is a ceiling: a node that drops must not sleep on it.
+  struct Watch final : net::TimerHeap::Entry {
+    explicit Watch(Forwarding& forwarding) : owner(forwarding) {}
+    void on_expire(base::MonoNs now) override { owner.look(now); }
+    Forwarding& owner;
   };
 
   void pass(Forward& forward, const net::ReceivedBatch& batch, base::ByteView run, std::size_t segment,
@@ -59,10 +69,18 @@ class Forwarding final : public Routes {
   void hand_out(Forward& forward, base::ByteView run, std::size_t segment, std::uint8_t ecn);
   bool send(const Pair& pair, std::uint8_t end, base::ByteView run, std::size_t segment, std::uint8_t ecn);
   void end(Pair& pair, RouteEnded why);
+  void close_window(base::MonoNs now);
+  void shed();
 
   Worker& worker_;
   RouteTable<ServerId> prefixes_;
   FairQueue waiting_;
+  FairCeiling ceiling_;
+  Watch watch_{*this};
+  std::vector<net::ShedRule> rules_;          // that the kernel has
+  base::MonoNs next_look_ = 0;                // at the receive buffers
+  double fullest_ = 0;                        // part of them in use, at most in this window
+  std::uint64_t received_ = 0, dropped_ = 0;  // bytes and datagrams of the sockets up to this window
   std::unordered_map<RouteId, std::unique_ptr<Pair>> pairs_;
   std::unordered_multimap<const Connection*, Pair*> by_connection_;
   std::vector<std::unique_ptr<Pair>> ended_;

@@ -239,6 +239,14 @@ TEST_F(Routes, CountersAreReadAnyTimeAndAsFarAsThePluginKnows) {
   EXPECT_EQ(bigger.known.bytes_to_b, 5u);
   EXPECT_EQ(bigger.known.dropped_queue, 6u);
   EXPECT_EQ(bigger.later, 7u);
+  // One that was built before dropped_share was there.
+  network.routes[0].tally->dropped_share = 8;
+  atlas_route_counters smaller{};
+  smaller.struct_size = offsetof(atlas_route_counters, dropped_share);
+  EXPECT_EQ(script.routes().counters(script.host, route, &smaller), ATLAS_OK);
+  EXPECT_EQ(smaller.struct_size, offsetof(atlas_route_counters, dropped_share));
+  EXPECT_EQ(smaller.dropped_queue, 6u);
+  EXPECT_EQ(smaller.dropped_share, 0u);
   atlas_route_counters unset{};
   EXPECT_EQ(script.routes().counters(script.host, route, &unset), ATLAS_E_ARG);
   EXPECT_EQ(script.routes().counters(script.host, route, nullptr), ATLAS_E_ARG);

@@ -122,6 +122,7 @@ TEST(LiveRoutes, CountersAreTheTallys) {
   tally.dropped_rate = 5;
   tally.dropped_source = 6;
   tally.dropped_queue = 7;
+  tally.dropped_share = 8;
   const atlas_route_counters counters = counters_of(tally);
   EXPECT_EQ(counters.struct_size, sizeof counters);
   EXPECT_EQ(counters.datagrams_to_a, 1u);
@@ -131,6 +132,7 @@ TEST(LiveRoutes, CountersAreTheTallys) {
   EXPECT_EQ(counters.dropped_rate, 5u);
   EXPECT_EQ(counters.dropped_source, 6u);
   EXPECT_EQ(counters.dropped_queue, 7u);
+  EXPECT_EQ(counters.dropped_share, 8u);
 }
 
 }  // namespace

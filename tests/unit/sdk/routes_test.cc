@@ -43,10 +43,12 @@ TEST_F(RoutesWrapper, APairIsAddedAskedAndEndsOnce) {
   EXPECT_TRUE(std::equal(added.to_b.begin(), added.to_b.end(), route.prefixes.to_b));
   route.counters.bytes_to_b = 44;
   route.counters.dropped_queue = 3;
+  route.counters.dropped_share = 4;
   const auto counters = host.routes().counters(added.route);
   ASSERT_TRUE(counters);
   EXPECT_EQ(counters->bytes_to_b, 44u);
   EXPECT_EQ(counters->dropped_queue, 3u);
+  EXPECT_EQ(counters->dropped_share, 4u);
   EXPECT_TRUE(host.routes().remove(added.route).ok());
   EXPECT_EQ(ends, 0) << "not inside the call";
   fake.settle();

@@ -25,7 +25,7 @@ struct RouteOptions {
 // Since the pair was added; bytes are UDP payload.
 struct RouteCounters {
   std::uint64_t datagrams_to_a = 0, bytes_to_a = 0, datagrams_to_b = 0, bytes_to_b = 0;
-  std::uint64_t dropped_rate = 0, dropped_source = 0, dropped_queue = 0;
+  std::uint64_t dropped_rate = 0, dropped_source = 0, dropped_queue = 0, dropped_share = 0;
 };
 
 struct RouteEnded {
@@ -96,7 +96,7 @@ class Routes {
     atlas_route_counters c{};
     std::memcpy(&c, &from, std::min<std::size_t>(from.struct_size, sizeof c));
     return {c.datagrams_to_a, c.bytes_to_a,     c.datagrams_to_b, c.bytes_to_b,
-            c.dropped_rate,   c.dropped_source, c.dropped_queue};
+            c.dropped_rate,   c.dropped_source, c.dropped_queue,  c.dropped_share};
   }
   static void on_ended(void* arg, atlas_route route, std::uint32_t why, const atlas_route_counters* last) noexcept {
     const RouteEnded ended{route, why, last != nullptr ? read(*last) : RouteCounters{}};

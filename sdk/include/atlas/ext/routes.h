@@ -50,6 +50,8 @@ typedef struct atlas_route_counters { /* host -> plugin: the caller sets struct_
     uint64_t dropped_rate;   /* datagrams over bytes_per_second */
     uint64_t dropped_source; /* that did not come from the other peer's validated address */
     uint64_t dropped_queue;  /* for which the socket had no room in time */
+    uint64_t dropped_share;  /* over their fair share while more came than could be forwarded; in part an estimate,
+                              * for the kernel drops most of them. Not known to older hosts */
 } atlas_route_counters;
 
 typedef void (*atlas_route_ended_fn)(void *arg, atlas_route route, uint32_t why, const atlas_route_counters *last);
