@@ -8,7 +8,9 @@ PeerJournal::Pending& PeerJournal::of(const std::string& node_id) {
   const auto found = pending_.find(node_id);
   if (found != pending_.end()) return found->second;
   if (pending_.size() >= kMaxJournal) flush();
-  if (pending_.empty()) deadlines_.set(*this, base::after(deadlines_.now(), kJournalPause));
+  // One alone is written in this turn, so that a node that is killed a moment later finds it; only what comes close
+  // behind another waits.
+  if (pending_.empty()) deadlines_.set(*this, std::max(deadlines_.now(), base::after(flushed_at_, kJournalPause)));
   return pending_[node_id];
 }
 
@@ -37,6 +39,7 @@ void PeerJournal::closed(const std::string& node_id, std::int64_t last_seen, boo
 
 void PeerJournal::flush() {
   deadlines_.clear(*this);
+  if (!pending_.empty()) flushed_at_ = deadlines_.now();
   for (auto& [node_id, pending] : pending_) {
     if (pending.proved) {
       if (pending.seen) pending.proved->last_seen = std::max(pending.proved->last_seen, *pending.seen);

@@ -1,6 +1,6 @@
-// What sessions prove about peers, on its way to the database. Rows are held for a moment, so that a peer that comes
-// and goes costs one write in place of four, and the writer wakes once for many of them. A killed node loses at most
-// this moment of rows that a session can prove again.
+// What sessions prove about peers, on its way to the database. A row that comes within a moment of the last
+// write waits for the rest of it, so that where many peers come and go each costs one write in place of four, and the
+// writer wakes once for many of them. A killed node loses at most this moment of rows that a session can prove again.
 //
 // Loop thread only.
 #pragma once
@@ -45,6 +45,7 @@ class PeerJournal final : public net::TimerHeap::Entry {
   store::Store& store_;
   Deadlines& deadlines_;
   std::unordered_map<std::string, Pending> pending_;
+  base::MonoNs flushed_at_ = 0;
 };
 
 }  // namespace atlas::node

@@ -49,6 +49,13 @@ class NotingStore final : public store::Store {
 
 class PeerJournalTest : public testing::Test {
  protected:
+  // Something was written just now, so what follows waits for the pause.
+  PeerJournalTest() {
+    loop.advance(base::kSecond);
+    open("first");
+    journal.flush();
+    store.asked.clear();
+  }
   void open(const std::string& id, const std::string& address = "192.0.2.1:1") {
     wire::PeerRecord record;
     record.node_id = id;
@@ -61,6 +68,19 @@ class PeerJournalTest : public testing::Test {
   NotingStore store;
   PeerJournal journal{store, deadlines};
 };
+
+TEST_F(PeerJournalTest, OneThatComesAloneIsWrittenAtOnce) {
+  loop.advance(kJournalPause);
+  open("a");
+  EXPECT_THAT(store.asked, IsEmpty()) << "not inside of what brought it";
+  loop.advance(0);
+  EXPECT_THAT(store.asked, ElementsAre("proved a 100", "session a 192.0.2.1:1"));
+  open("b");
+  loop.advance(kJournalPause - 1);
+  EXPECT_EQ(store.asked.size(), 2u);
+  loop.advance(1);
+  EXPECT_EQ(store.asked.size(), 4u);
+}
 
 TEST_F(PeerJournalTest, WritesAfterThePause) {
   open("a");
