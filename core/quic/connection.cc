@@ -207,6 +207,7 @@ bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView dat
 void QuicConnection::on_expire(base::MonoNs now) {
   if (ending_ != nullptr || ended_) return;
   ack_may_wait_ = false;
+  if (routed_ && now >= watch_forwarder(now)) ask_forwarder(now);
   if (routed_ && now >= watch_path(now)) return_to_forwarder(now);
   after_library(ngtcp2_conn_handle_expiry(conn_.get(), now));
   mark_dirty();
@@ -336,8 +337,9 @@ void QuicConnection::release_ids(std::vector<ServerId>* out) {
   if (out != nullptr) *out = std::move(ids_);
   ids_.clear();
   reset_tokens_.clear();
-  const auto marked = worker_.forwarders.find(std::exchange(forwarder_, {}));
-  if (marked != worker_.forwarders.end() && --marked->second == 0) worker_.forwarders.erase(marked);
+  const auto [first, last] = worker_.forwarders.equal_range(std::exchange(forwarder_, {}));
+  const auto marked = std::find_if(first, last, [this](const auto& entry) { return entry.second == this; });
+  if (marked != last) worker_.forwarders.erase(marked);
 }
 
 void QuicConnection::say_goodbye(base::MonoNs now) {

@@ -106,6 +106,9 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
     base::MonoNs heard = 0;                    // on the path in use
     base::MonoNs in_flight_since = 0;          // 0: nothing is
     base::MonoNs pinged_every = 0;             // as the library was last told
+    base::MonoNs owed_since = 0;               // the peer owes us a sign of life; 0: it does not
+    base::MonoNs asked = 0;                    // when the forwarder was last shown where we are
+    base::MonoNs ask_pause = 0;                // until it is again
     bool silent_move = false;                  // the peer follows with the first packet that is more than a probe
   };
   // How a connection that is over is left.
@@ -132,6 +135,11 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void change_path(base::MonoNs now);
   void return_to_forwarder(base::MonoNs now);
   base::MonoNs watch_path(base::MonoNs now);
+
+  // connection_forwarder.cc
+  base::MonoNs watch_forwarder(base::MonoNs now);
+  void ask_forwarder(base::MonoNs now);
+  void show_life();
 
   Stream* find(StreamId id) const;
   Stream& add_stream(StreamId id);
@@ -202,6 +210,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   bool was_reset_ = false;       // by a stateless reset
   bool path_validated_ = false;  // look whether the path has changed
   bool keep_alive_asked_ = false;
+  bool shows_life_ = false;  // a PING is to leave at once
   bool ended_ = false;
 };
 

@@ -90,7 +90,7 @@ void QuicConnection::close(std::uint64_t code, std::string_view reason) {
 void QuicConnection::mark_forwarder() {
   if (forwarder_.port != 0 || routed_ || ending_ != nullptr) return;
   forwarder_ = remote_;
-  ++worker_.forwarders[forwarder_];
+  worker_.forwarders.emplace(forwarder_, this);
 }
 
 void QuicConnection::mark_verified() {

@@ -197,7 +197,11 @@ void QuicConnection::commit(const ngtcp2_path& path, const ngtcp2_pkt_info& info
 }
 
 void QuicConnection::arm(base::MonoNs now) {
-  const base::MonoNs watch = routed_ ? watch_path(now) : base::kNever;
+  if (shows_life_ && ng::info_of(conn_.get()).bytes_in_flight > 0) {
+    shows_life_ = false;
+    ngtcp2_conn_set_keep_alive_timeout(conn_.get(), keep_alive_);
+  }
+  const base::MonoNs watch = routed_ ? std::min(watch_path(now), watch_forwarder(now)) : base::kNever;
   const base::MonoNs expiry = std::min(ngtcp2_conn_get_expiry(conn_.get()), watch);
   if (expiry == base::kNever) return worker_.timers.remove(*this);
   // Data waits for its moment (pacing).

@@ -80,15 +80,15 @@ struct Worker {
   RouteTable<ResetToken> reset_tokens;
   net::TimerHeap timers;
   Graveyard graveyard{ids, first_ids, timers};
-  std::array<Outlet, 2> outlets;                         // IPv4, IPv6
-  std::vector<std::string> alpns;                        // of all offers
-  std::vector<QuicConnection*> dirty;                    // to be flushed in this turn, each once
-  std::vector<QuicConnection*> parked;                   // dirty, but their socket takes nothing now
-  std::vector<QuicConnection*> ended;                    // out of every table, to be destroyed at the end of the turn
-  std::vector<StreamEvent> events;                       // of the connection whose library call is running
-  std::map<net::SocketAddress, std::size_t> forwarders;  // connections that were marked; ordered, no keys to choose
-  Forwarding* forwarding = nullptr;                      // the endpoint's
-  std::function<void()> wake;                            // asks for a flush in a turn of its own; cheap to call again
+  std::array<Outlet, 2> outlets;        // IPv4, IPv6
+  std::vector<std::string> alpns;       // of all offers
+  std::vector<QuicConnection*> dirty;   // to be flushed in this turn, each once
+  std::vector<QuicConnection*> parked;  // dirty, but their socket takes nothing now
+  std::vector<QuicConnection*> ended;   // out of every table, to be destroyed at the end of the turn
+  std::vector<StreamEvent> events;      // of the connection whose library call is running
+  std::multimap<net::SocketAddress, QuicConnection*> forwarders;  // those marked; ordered, no keys to choose
+  Forwarding* forwarding = nullptr;                               // the endpoint's
+  std::function<void()> wake;  // asks for a flush in a turn of its own; cheap to call again
   base::MonoNs last_now = 0;
   std::uint64_t next_number = 1;
 };
