@@ -48,11 +48,6 @@ bool take_texts(const View& value, std::size_t most, std::size_t most_each, std:
   return true;
 }
 
-bool is_kept(std::string_view address, const Reading& reading) {
-  const Scope scope = scope_of(address);
-  return scope == Scope::kUsable || (scope == Scope::kLoopback && reading.loopback);
-}
-
 std::optional<PeerInfo> decode_record(const MapView& map, const Reading& reading) {
   PeerInfo out;
   if (!take_text(map.find("node_id"), kNodeIdSize, true, out.node_id) || !atlas::is_node_id(out.node_id))
@@ -63,10 +58,10 @@ std::optional<PeerInfo> decode_record(const MapView& map, const Reading& reading
   if (!take_texts(map.find("skills"), kMaxSkills, kMaxSkill, out.skills)) return std::nullopt;
   if (!take_text(map.find("operator_username"), kMaxName, false, out.operator_username)) return std::nullopt;
   if (!take_texts(map.find("relays"), kMaxRelays, kMaxAddress, out.relays)) return std::nullopt;
-  if (!is_kept(out.address, reading)) return std::nullopt;
+  if (!is_kept(out.address, reading.told_by)) return std::nullopt;
   // The rest of a record is good without these.
-  if (!is_kept(out.public_address, reading)) out.public_address.clear();
-  std::erase_if(out.relays, [&](const std::string& relay) { return !is_kept(relay, reading); });
+  if (!is_kept(out.public_address, reading.told_by)) out.public_address.clear();
+  std::erase_if(out.relays, [&](const std::string& relay) { return !is_kept(relay, reading.told_by); });
   if (out.operator_username.starts_with('@')) out.operator_username.erase(0, 1);
   // What the bootstrap node thinks of a peer is not what we know of it.
   out.trust = atlas::Trust::kUnknown;

@@ -2,6 +2,7 @@
 // Plain values; any thread.
 #pragma once
 
+#include <atlas/address.hpp>
 #include <atlas/json.hpp>
 #include <atlas/msgpack.hpp>
 #include <atlas/plugin.hpp>
@@ -39,9 +40,9 @@ struct Page {
 };
 // How an answer is read.
 struct Reading {
-  std::int64_t now = 0;      // Unix seconds; last_seen is held at it: nobody was seen in the future
-  std::size_t most = 1'000;  // records looked at; the rest of the answer is passed over
-  bool loopback = false;     // loopback addresses mean something: who told them is on this machine
+  std::int64_t now = 0;             // Unix seconds; last_seen is held at it: nobody was seen in the future
+  std::size_t most = 1'000;         // records looked at; the rest of the answer is passed over
+  atlas::HostAddress told_by = {};  // where the bootstrap node is: it may tell addresses that mean the same here
 };
 // Nothing when the answer is no list of peers at all.
 std::optional<Page> decode_peers(const atlas::msgpack::MapView& map, const Reading& reading);

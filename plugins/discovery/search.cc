@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "address.h"
-
 namespace discovery {
 
 using atlas::concat;
@@ -47,8 +45,9 @@ void Search::connected(std::size_t index, const atlas::Connected& result) {
   Asked& asked = asked_[index];
   if (!result.status.ok()) return over(index, result.why(asked.address));
   asked.peer = result.peer;
-  static_cast<void>(host_.peers().info(
-      asked.peer, [&](const atlas::PeerView& peer) { asked.loopback = scope_of(peer.address()) == Scope::kLoopback; }));
+  static_cast<void>(host_.peers().info(asked.peer, [&](const atlas::PeerView& peer) {
+    if (const auto at = atlas::Address::parse(peer.address())) asked.host = at->host;
+  }));
   ask(index);
 }
 
@@ -66,7 +65,7 @@ void Search::answered(std::size_t index, const atlas::Answer& answer) {
   if (asked.over) return;
   if (!answer.status.ok()) return over(index, answer.why());
   if (!answer.ok()) return refused(index, answer.error_code, answer.why());
-  const Reading reading{host_.unix_seconds(), limits_.records - asked.records, asked.loopback};
+  const Reading reading{host_.unix_seconds(), limits_.records - asked.records, asked.host};
   auto page = answer.type == kPeers ? decode_peers(answer.map(), reading) : std::nullopt;
   if (!page) return refused(index, 0, "the answer is no list of peers");
   asked.records += page->peers.size() + page->malformed;

@@ -2,6 +2,7 @@
 // what matches. It lives until the last answer; callbacks hold it. Strand only.
 #pragma once
 
+#include <atlas/address.hpp>
 #include <atlas/plugin.hpp>
 #include <map>
 #include <memory>
@@ -30,7 +31,7 @@ class Search : public std::enable_shared_from_this<Search> {
   struct Asked {
     std::string address;
     atlas::Peer peer = 0;
-    bool loopback = false;  // it is on this machine
+    atlas::HostAddress host;  // where it is
     bool over = false;
     std::string problem;                   // why its answer is not complete
     std::optional<std::uint32_t> refusal;  // the code of its Error; 0 for another answer that is no list of peers

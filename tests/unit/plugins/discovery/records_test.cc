@@ -19,10 +19,10 @@ using atlas::test::load_vectors;
 using atlas::test::Vector;
 using discovery::Filter;
 using discovery::Reading;
-using discovery::Scope;
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::int64_t kNow = 1'760'000'100;
+const auto kBootstrap = *atlas::HostAddress::parse("192.0.2.1");
 
 std::string text_or_empty(const nlohmann::json& fields, const char* key) {
   return fields.value(key, std::string());
@@ -110,7 +110,7 @@ TEST(DiscoveryVectors, PeersAreReadAsTheVectorsSay) {
   EXPECT_EQ(file.type, discovery::kPeers);
   for (const auto& vector : file.vectors) {
     SCOPED_TRACE(vector.name);
-    const auto page = discovery::decode_peers(MapView::of(vector.payload()), {.now = kNow});
+    const auto page = discovery::decode_peers(MapView::of(vector.payload()), {.now = kNow, .told_by = kBootstrap});
     if (vector.kind == Vector::Kind::kRefuses) {
       EXPECT_TRUE(vector.at != "fields" || !page.has_value());
       continue;
@@ -156,7 +156,7 @@ void write(Writer& out, const Told& told) {
   out.text("last_seen").integer(told.last_seen);
 }
 
-discovery::Page read(const std::vector<Told>& records, Reading reading = {.now = kNow}) {
+discovery::Page read(const std::vector<Told>& records, Reading reading = {.now = kNow, .told_by = kBootstrap}) {
   Writer out;
   out.map(1).text("peers").array(records.size());
   for (const auto& record : records) write(out, record);
@@ -196,7 +196,7 @@ TEST(Records, AnOptionalFieldOfAnotherTypeCountsAsMissing) {
     out.text("public_address").boolean(true).text("operator_username").array(0).text("last_seen").text("now");
   }
   out.text("next").text("more");
-  const auto page = discovery::decode_peers(MapView::of(out.bytes()), {.now = kNow});
+  const auto page = discovery::decode_peers(MapView::of(out.bytes()), {.now = kNow, .told_by = kBootstrap});
   ASSERT_TRUE(page.has_value());
   EXPECT_EQ(page->malformed, 0u);
   EXPECT_TRUE(page->next.empty());
@@ -249,7 +249,7 @@ TEST(Records, BadSideAddressesGoAndTheRecordStays) {
 TEST(Records, LoopbackIsForThisMachineOnly) {
   const std::vector<Told> records = {{.address = "127.0.0.1:4433"}, {.address = "[::1]:4433"}};
   EXPECT_EQ(read(records).peers.size(), 0u);
-  EXPECT_EQ(read(records, {.now = kNow, .loopback = true}).peers.size(), 2u);
+  EXPECT_EQ(read(records, {.now = kNow, .told_by = *atlas::HostAddress::parse("127.0.0.1")}).peers.size(), 2u);
 }
 
 TEST(Records, NoMoreRecordsAreLookedAtThanWereAskedFor) {
@@ -293,63 +293,71 @@ TEST(Records, JsonHasTheFieldNamesOfPeerRecord) {
                 "\"operator_username\":null,\"trust_level\":\"unknown\",\"last_seen\":7,\"relays\":[]}");
 }
 
-TEST(Address, Scopes) {
-  const std::vector<std::pair<std::string, Scope>> cases = {{"198.51.100.7:4433", Scope::kUsable},
-                                                            {"10.0.0.1:1", Scope::kUsable},
-                                                            {"192.168.1.1:65535", Scope::kUsable},
-                                                            {"[2001:db8::7]:4433", Scope::kUsable},
-                                                            {"[fe80::1]:4433", Scope::kUsable},
-                                                            {"[::ffff:198.51.100.7]:1", Scope::kUsable},
-                                                            {"127.0.0.1:4433", Scope::kLoopback},
-                                                            {"127.255.0.1:1", Scope::kLoopback},
-                                                            {"[::1]:4433", Scope::kLoopback},
-                                                            {"[::ffff:127.0.0.1]:1", Scope::kLoopback},
-                                                            {"0.0.0.0:4433", Scope::kNone},
-                                                            {"[::]:4433", Scope::kNone},
-                                                            {"[::ffff:0.0.0.0]:1", Scope::kNone},
-                                                            {"224.0.0.1:1", Scope::kNone},
-                                                            {"255.255.255.255:1", Scope::kNone},
-                                                            {"240.0.0.1:1", Scope::kNone},
-                                                            {"0.0.0.1:1", Scope::kNone},
-                                                            {"[::ffff:240.0.0.1]:1", Scope::kNone},
-                                                            {"[ff02::1]:4433", Scope::kNone},
-                                                            {"[::2]:4433", Scope::kNone},
-                                                            {"198.51.100.7:0", Scope::kNone},
-                                                            {"198.51.100.7:65536", Scope::kNone},
-                                                            {"198.51.100.7", Scope::kNone},
-                                                            {"198.51.100.7:", Scope::kNone},
-                                                            {"198.51.100.7:44x", Scope::kNone},
-                                                            {"198.51.100.7:04433", Scope::kNone},
-                                                            {"example.org:4433", Scope::kNone},
-                                                            {"2001:db8::7:4433", Scope::kNone},
-                                                            {"[198.51.100.7]:4433", Scope::kNone},
-                                                            {"198.51.100:4433", Scope::kNone},
-                                                            {"", Scope::kNone},
-                                                            {"[1:2:3:4:5:6:7:8]:1", Scope::kUsable},
-                                                            {"[1:2:3:4:5:6:7:8:9]:1", Scope::kNone},
-                                                            {"[1:2:3:4:5:6:7]:1", Scope::kNone},
-                                                            {"[1:2:3:4:5:6:7::]:1", Scope::kUsable},
-                                                            {"[1:2:3:4::5:6:7:8]:1", Scope::kNone},
-                                                            {"[1::2::3]:1", Scope::kNone},
-                                                            {"[1:::2]:1", Scope::kNone},
-                                                            {"[1:2:]:1", Scope::kNone},
-                                                            {"[:1:2]:1", Scope::kNone},
-                                                            {"[12345::1]:1", Scope::kNone},
-                                                            {"[g::1]:1", Scope::kNone},
-                                                            {"[::198.51.100.7:1]:1", Scope::kNone},
-                                                            {"[64:ff9b::198.51.100.7]:1", Scope::kUsable},
-                                                            {"198.051.100.7:1", Scope::kNone},
-                                                            {"198.51.100.256:1", Scope::kNone},
-                                                            {"198.51.100.7.1:1", Scope::kNone},
-                                                            {"198.51..7:1", Scope::kNone},
-                                                            {"+198.51.100.7:1", Scope::kNone},
-                                                            {":4433", Scope::kNone},
-                                                            {"[]:1", Scope::kNone},
-                                                            {"[2001:db8::7%eth0]:1", Scope::kNone},
-                                                            {"198.51.100.7:-1", Scope::kNone},
-                                                            {std::string(300, '1') + ":1", Scope::kNone},
-                                                            {std::string("127.0.0.1\0x:1", 14), Scope::kNone}};
-  for (const auto& [text, scope] : cases) EXPECT_EQ(discovery::scope_of(text), scope) << text;
+TEST(Address, WhatABootstrapNodeMayTell) {
+  const std::vector<std::string> good = {"198.51.100.7:4433",       "10.0.0.1:1",
+                                         "192.168.1.1:65535",       "[2001:db8::7]:4433",
+                                         "[::ffff:198.51.100.7]:1", "[2001:db8:3:4:5:6:7:8]:1",
+                                         "[2001:db8:3:4:5:6:7::]:1"};
+  const std::vector<std::string> of_this_machine = {"127.0.0.1:4433", "127.255.0.1:1", "[::1]:4433",
+                                                    "[::ffff:127.0.0.1]:1"};
+  const std::vector<std::string> bad = {"[fe80::1]:4433",
+                                        "0.0.0.0:4433",
+                                        "[::]:4433",
+                                        "[::ffff:0.0.0.0]:1",
+                                        "224.0.0.1:1",
+                                        "255.255.255.255:1",
+                                        "240.0.0.1:1",
+                                        "0.0.0.1:1",
+                                        "[::ffff:240.0.0.1]:1",
+                                        "[ff02::1]:4433",
+                                        "[::2]:4433",
+                                        "198.51.100.7:0",
+                                        "198.51.100.7:65536",
+                                        "198.51.100.7",
+                                        "198.51.100.7:",
+                                        "198.51.100.7:44x",
+                                        "198.51.100.7:04433",
+                                        "example.org:4433",
+                                        "2001:db8::7:4433",
+                                        "[198.51.100.7]:4433",
+                                        "198.51.100:4433",
+                                        "",
+                                        "[1:2:3:4:5:6:7:8:9]:1",
+                                        "[1:2:3:4:5:6:7]:1",
+                                        "[1:2:3:4::5:6:7:8]:1",
+                                        "[1::2::3]:1",
+                                        "[1:::2]:1",
+                                        "[1:2:]:1",
+                                        "[:1:2]:1",
+                                        "[12345::1]:1",
+                                        "[g::1]:1",
+                                        "[::198.51.100.7:1]:1",
+                                        "[64:ff9b::198.51.100.7]:1",
+                                        "198.051.100.7:1",
+                                        "198.51.100.256:1",
+                                        "198.51.100.7.1:1",
+                                        "198.51..7:1",
+                                        "+198.51.100.7:1",
+                                        ":4433",
+                                        "[]:1",
+                                        "[2001:db8::7%eth0]:1",
+                                        "198.51.100.7:-1",
+                                        std::string(300, '1') + ":1",
+                                        std::string("127.0.0.1\0x:1", 14)};
+  const auto here = *atlas::HostAddress::parse("127.0.0.1");
+  for (const auto& text : good) EXPECT_TRUE(discovery::is_kept(text, kBootstrap)) << text;
+  for (const auto& text : of_this_machine) {
+    EXPECT_FALSE(discovery::is_kept(text, kBootstrap)) << text;
+    EXPECT_TRUE(discovery::is_kept(text, here)) << text;
+  }
+  for (const auto& text : bad) EXPECT_FALSE(discovery::is_kept(text, kBootstrap)) << text;
+}
+
+TEST(Address, LinkLocalOnesAreForTheLinkAndPrivateOnesForWhoeverSharesTheNetwork) {
+  EXPECT_FALSE(discovery::is_kept("169.254.169.254:80", kBootstrap));
+  EXPECT_FALSE(discovery::is_kept("169.254.169.254:80", *atlas::HostAddress::parse("10.0.0.1")));
+  EXPECT_TRUE(discovery::is_kept("169.254.1.2:4433", *atlas::HostAddress::parse("169.254.1.1")));
+  EXPECT_TRUE(discovery::is_kept("10.0.0.2:4433", *atlas::HostAddress::parse("8.8.8.8")));
 }
 
 }  // namespace
