@@ -82,13 +82,20 @@ std::vector<Command> net_commands() {
        .where = kWhereDaemon,
        .display =
            "node_id=node id, version, listen:list, public_address=public address, uptime_s:span=uptime, sessions, "
-           "plugins:list, paths:list",
+           "plugins:list, nat.behind_nat=behind a NAT, nat.warning=warning, paths:list",
        .json =
            "`{node_id,version,listen,public_address,uptime_s,sessions,plugins,…}`; listen is an array of addresses, "
            "sessions their number, plugins an array of `{id,version,state}`. `nat` says how others see this node: "
-           "`{mapping_v4,mapping_v6,stun:[{server,mapped,failure}]}`, mapping `same`, `dependent` (a NAT that gives "
-           "each destination another port) or `unknown`. `paths` is an array of `{node_id,path}`, one for each session "
-           "that began through a relay; path is `direct`, or `relay` and why. `connections`, `store` and `udp` are "
+           "`{behind_nat,mapping_v4,mapping_v6,warning,stun:[{server,mapped,failure}]}`, behind_nat null while it "
+           "cannot "
+           "be told, mapping `same`, `dependent` (a NAT that gives each destination another port) or `unknown`, "
+           "warning "
+           "null or what to do about it. `paths` is an array of `{node_id,path,reason}`, one for each session that "
+           "began "
+           "through a relay; path is `direct`, or `relay` and why, for people; reason is null, or why there is no "
+           "direct "
+           "path: `no_address`, `no_answer`, `peer_did_not_come`, `went_silent`, `symmetric_here`, `symmetric_there`, "
+           "`symmetric_both` or `udp_blocked`. `connections`, `store` and `udp` are "
            "objects "
            "of counters of the transport, the database and the sockets, `counters` of everything else that the node "
            "did "

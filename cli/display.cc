@@ -121,6 +121,12 @@ std::string list_text(const Json& array, const CellContext& context) {
       out += shown_value(element["id"], Format::kText, context);
       continue;
     }
+    // The way to somebody.
+    if (element.is_object() && element.contains("node_id") && element.contains("path")) {
+      out += shown_value(element["node_id"], Format::kId, context) + ' ' +
+             shown_value(element["path"], Format::kText, context);
+      continue;
+    }
     out += shown_value(element, Format::kText, context);
   }
   return out.empty() ? std::string(kNothing) : out;

@@ -61,18 +61,19 @@ int local_command(const Layout& layout, const Invocation& call, bool json, std::
                      shipped_plugin_keys(kVersion));
 }
 
-// Whatever the command printed, --json ends as exactly one document: its own, the error, or {"done":true}.
+// Whatever the command printed, --json ends as exactly one document: its own, the error, or {"done":true}. What it has
+// to say besides says whose words they are, as those of all commands do.
 int run_local(const Layout& layout, const Invocation& call, bool json) {
-  if (!json) return local_command(layout, call, false, std::cout, std::cerr);
   std::ostringstream out, err;
-  const int code = local_command(layout, call, true, out, err);
-  std::cerr << err.str();
+  const int code = local_command(layout, call, json, json ? out : std::cout, err);
+  std::cerr << with_command(err.str(), call.path, "atlas: ");
+  if (!json) return code;
   if (Json::accept(out.str())) {
     std::cout << out.str();
   } else if (code == kOk) {
     std::cout << "{\"done\":true}\n";
   } else {
-    print_json_error(code, err.str(), std::cout);
+    print_json_error(code, with_command(err.str(), call.path, ""), std::cout);
   }
   return code;
 }

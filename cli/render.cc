@@ -192,4 +192,20 @@ void print_json_error(int exit_code, std::string_view text, std::ostream& out) {
   out << compact(error) << std::endl;
 }
 
+std::string with_command(std::string_view lines, std::string_view command, std::string_view head) {
+  constexpr std::string_view kProgram = "atlas: ";
+  std::string out;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size() - 1) + 1;
+    std::string_view line = lines.substr(0, end);
+    lines.remove_prefix(end);
+    if (line.starts_with(kProgram)) {
+      line.remove_prefix(kProgram.size());
+      out.append(head).append(command).append(": ");
+    }
+    out += line;
+  }
+  return out;
+}
+
 }  // namespace atlas::cli

@@ -63,5 +63,7 @@ std::string_view exit_code_name(int exit_code);
 int print_error(const Style& style, int exit_code, std::string_view text, std::ostream& out, std::ostream& err);
 // The same on stdout only, for programs.
 void print_json_error(int exit_code, std::string_view text, std::ostream& out);
+// Of lines that begin with "atlas: " each becomes `head`, the command and a colon, and what stood there; others stay.
+std::string with_command(std::string_view lines, std::string_view command, std::string_view head);
 
 }  // namespace atlas::cli

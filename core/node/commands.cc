@@ -102,15 +102,17 @@ std::string_view to_text(net::Mapping mapping) {
   return "unknown";
 }
 
-json to_json(const PublicAddress& address) {
+json nat_of(const PublicAddress& address, std::optional<bool> behind, const std::string& warning) {
   json asked = json::array();
   for (const auto& result : address.stun().results()) {
     asked.push_back({{"server", result.server.text()},
                      {"mapped", result.mapped ? json(result.mapped->text()) : json(nullptr)},
                      {"failure", result.failure.empty() ? json(nullptr) : json(result.failure)}});
   }
-  return {{"mapping_v4", to_text(address.stun().mapping(net::Family::kV4))},
-          {"mapping_v6", to_text(address.stun().mapping(net::Family::kV6))},
+  return {{"behind_nat", behind ? json(*behind) : json(nullptr)},
+          {"mapping_v4", to_text(address.mapping(net::Family::kV4))},
+          {"mapping_v6", to_text(address.mapping(net::Family::kV6))},
+          {"warning", warning.empty() ? json(nullptr) : json(warning)},
           {"stun", asked}};
 }
 
@@ -195,9 +197,12 @@ void Commands::status(const std::shared_ptr<control::Call>& call) {
     for (const auto& address : setup_.listening()) listen.push_back(address.text());
     out["listen"] = listen;
     out["public_address"] = optional_text(setup_.port->self().record.public_address);
-    out["nat"] = to_json(*setup_.public_address);
+    out["nat"] = nat_of(*setup_.public_address, setup_.behind_nat(), setup_.nat_warning());
     json paths = json::array();
-    for (const auto& [node_id, path] : setup_.paths()) paths.push_back({{"node_id", node_id}, {"path", path}});
+    for (const auto& row : setup_.paths()) {
+      const json reason = row.reason.empty() ? json(nullptr) : json(row.reason);
+      paths.push_back({{"node_id", row.node_id}, {"path", row.text}, {"reason", reason}});
+    }
     out["paths"] = paths;
     out["uptime_s"] = (setup_.clock->mono_ns() - started_) / base::kSecond;
     out["sessions"] = setup_.port->peers().size();

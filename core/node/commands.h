@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "node/network_port.h"
 #include "node/node.h"
 #include "node/public_address.h"
+#include "node/switchboard.h"
 #include "quic/endpoint.h"
 #include "store/store.h"
 
@@ -33,8 +35,10 @@ class Commands {
     const base::Clock* clock = nullptr;
     net::Loop* loop = nullptr;
     const PublicAddress* public_address = nullptr;  // loop thread
-    std::function<std::vector<std::pair<std::string, std::string>>()> paths;
     // Loop thread: what only it may read.
+    std::function<std::vector<Switchboard::PathRow>()> paths;
+    std::function<std::optional<bool>()> behind_nat;
+    std::function<std::string()> nat_warning;  // empty: none
     std::function<std::vector<net::SocketAddress>()> listening;
     std::function<quic::EndpointCounters()> endpoint_counters;
     std::function<net::UdpCounters()> udp_counters;

@@ -38,15 +38,21 @@ void Greeting::give_up_early(quic::StreamId id) {
 void Switchboard::begin_greeting(Link& link) {
   quic::Connection& connection = *link.connection;
   link.phase = Phase::kGreeting;
+  std::optional<session::Self> behind_nat;
+  if (connection.relayed() && setup_.obstacles && setup_.obstacles().symmetric) {
+    behind_nat = setup_.self;
+    behind_nat->features.emplace_back(kSymmetricNatFeature);
+  }
+  const session::Self& self = behind_nat ? *behind_nat : setup_.self;
   if (connection.side() == quic::Side::kListener) {
     link.greeting = std::make_unique<Greeting>(session::ListenerHandshake(
-        setup_.self, policy_, connection.peer_key(), connection.relayed() ? "" : connection.remote().text(),
+        self, policy_, connection.peer_key(), connection.relayed() ? "" : connection.remote().text(),
         connection.started(), *setup_.random));
     deadlines_.set(link, deadline_of(*link.greeting));
     return;
   }
   link.greeting = std::make_unique<Greeting>(
-      session::DiallerHandshake(setup_.self, connection.peer_key(), connection.started(), policy_.refuse));
+      session::DiallerHandshake(self, connection.peer_key(), connection.started(), policy_.refuse));
   deadlines_.set(link, deadline_of(*link.greeting));
   const auto stream = connection.open_stream();
   if (!stream) {

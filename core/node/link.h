@@ -12,6 +12,7 @@
 #include "net/timer_heap.h"
 #include "node/dialler.h"
 #include "node/path_upgrade.h"
+#include "node/route_keeper.h"
 #include "node/session_table.h"
 #include "quic/endpoint.h"
 #include "session/exchange.h"
@@ -107,7 +108,13 @@ struct Link final : net::TimerHeap::Entry {
   DialTicket ticket;
   host::PeerHandle via = 0;                  // the session with the forwarder that it runs through, 0: none
   std::vector<net::SocketAddress> observed;  // where the forwarder sees the peer
+  quic::ServerId peer_route{};               // of the dialler: the prefix that leads to the peer
+  base::MonoNs keep_route = 0;               // how often the routes want a datagram
+  bool forwards = false;                     // a forwarder of ours, that others may run through
+  std::uint64_t moved = 0;                   // bytes, when forwarder_watch.cc last looked
+  base::MonoNs moved_at = 0;
   std::unique_ptr<PathUpgrade> upgrade;
+  std::unique_ptr<RouteKeeper> keeper;
   std::unique_ptr<Greeting> greeting;
   std::unique_ptr<LiveSession> session;
   std::unique_ptr<Farewell> farewell;

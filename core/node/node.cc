@@ -75,6 +75,9 @@ class NodeInstance final : public Node {
   base::Result<void> listen();
   void publish_self();
   void warn_of_missing_relay_role() const;
+  std::optional<bool> is_behind_nat() const;
+  std::string nat_warning() const;
+  void warn_of_nat();
   // By a role that was loaded, whether it runs yet or not: "type 0x30: ", "paths: ".
   bool claimed(std::string_view what) const {
     return std::ranges::any_of(host_->claims(), [&](const auto& claim) { return claim.starts_with(what); });
@@ -97,6 +100,7 @@ class NodeInstance final : public Node {
   std::unique_ptr<RestartNotice> notice_;
   std::unique_ptr<Commands> commands_;
   std::vector<net::SocketAddress> listening_;
+  bool warned_of_nat_ = false;
   bool left_ = false;
 };
 
@@ -157,7 +161,13 @@ base::Result<void> NodeInstance::open_endpoint() {
   setup.bootstrap = config.network.bootstrap;
   setup.relays = config.network.relays;
   if (claimed("paths: ")) setup.self.features.emplace_back(kRoutesFeature);
-  setup.on_observed = [this](const std::string& address) { public_address_->on_observed(address); };
+  setup.on_observed = [this](const std::string& by, const std::string& address, PublicAddress::Seen seen) {
+    public_address_->on_observed(by, address, seen);
+  };
+  setup.obstacles = [this] {
+    return Obstacles{.symmetric = public_address_->mapping(net::Family::kV4) == net::Mapping::kDependent,
+                     .udp = public_address_->stun_is_silent()};
+  };
   public_address_ = std::make_unique<PublicAddress>(PublicAddress::Setup{
       .loop = env.loop,
       .random = env.random,
@@ -168,7 +178,8 @@ base::Result<void> NodeInstance::open_endpoint() {
             auto self = port_->self();
             self.record.public_address = address;
             port_->set_self(std::move(self));
-          }});
+          },
+      .changed = [this] { warn_of_nat(); }});
   switchboard_ = std::make_unique<Switchboard>(std::move(setup));
   switchboard_->bans().load(store_->bans(), env.clock->unix_s());
 
@@ -240,6 +251,28 @@ void NodeInstance::warn_of_missing_relay_role() const {
   }
 }
 
+std::optional<bool> NodeInstance::is_behind_nat() const {
+  const auto& own = setup_.environment.own_addresses;
+  return behind_nat(public_address_->seen_at(), listening_, own ? own() : std::vector<net::IpAddress>());
+}
+
+// Agents behind other NATs find a relay at an address that does not change and lets everybody in.
+std::string NodeInstance::nat_warning() const {
+  if (!setup_.config.transport.offer_relay || is_behind_nat() != true) return {};
+  return fmt::format(
+      "transport.offer_relay is set, but this node is behind a NAT, and others see it at {}: it is of use as a relay "
+      "only if the router passes UDP port {} on to it",
+      public_address_->seen_at().front().text(), listening_.empty() ? 0 : listening_.front().port);
+}
+
+void NodeInstance::warn_of_nat() {
+  if (warned_of_nat_) return;
+  const std::string warning = nat_warning();
+  if (warning.empty()) return;
+  warned_of_nat_ = true;
+  log(Level::kWarn, "node", "{}", warning);
+}
+
 base::Result<void> NodeInstance::start() {
   if (auto opened = open_endpoint(); !opened) return opened;
   if (setup_.mode == Mode::kDaemon) {
@@ -262,6 +295,8 @@ base::Result<void> NodeInstance::start() {
                                                          .loop = setup_.environment.loop,
                                                          .public_address = public_address_.get(),
                                                          .paths = [this] { return switchboard_->paths(); },
+                                                         .behind_nat = [this] { return is_behind_nat(); },
+                                                         .nat_warning = [this] { return nat_warning(); },
                                                          .listening = [this] { return listening_; },
                                                          .endpoint_counters = [this] { return endpoint_->counters(); },
                                                          .udp_counters = [this] { return endpoint_->udp_counters(); }});

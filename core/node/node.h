@@ -34,6 +34,8 @@ struct Environment {
   base::Random* random = nullptr;
   base::Executor* strands = nullptr;  // plugin strands
   base::Executor* writer = nullptr;   // the database writer
+  // Of this machine's interfaces as they are now. Empty, or giving none: not known.
+  std::function<std::vector<net::IpAddress>()> own_addresses = {};
 };
 
 struct NodeSetup {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control/exit_code.h"
 #include "host/thread_pool.h"
+#include "net/interfaces.h"
 #include "net/uv_loop.h"
 #include "node/huge_pages.h"
 #include "node/orderly_stop.h"
@@ -47,7 +48,9 @@ struct Machine {
     strands->gather(false);
   }
 
-  Environment environment() { return {&loop, &clock, &random, strands.get(), writer.get()}; }
+  Environment environment() {
+    return {&loop, &clock, &random, strands.get(), writer.get(), [] { return net::interface_addresses(); }};
+  }
 };
 
 // From here on a signal that asks for the end gets it at once, whatever the loop and the roles are doing.

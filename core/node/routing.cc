@@ -77,6 +77,14 @@ bool Switchboard::forget_reach(DialTicket ticket) {
   return true;
 }
 
+// The relay's clock may differ from ours by as much as a handshake allows: within that nobody is locked out.
+base::MonoNs Switchboard::life_of(const host::PathOffer& offer) const {
+  if (offer.expires == 0) return base::kNever;
+  const auto drift = static_cast<std::int64_t>(std::min<std::uint64_t>(setup_.max_clock_drift_s, INT64_MAX));
+  const std::int64_t end = base::saturating_add(offer.expires, drift), now = setup_.clock->unix_s();
+  return end <= now ? 0 : base::saturating_mul<base::MonoNs>(base::distance(end, now), base::kSecond);
+}
+
 void Switchboard::path_found(std::uint64_t reach, host::PathOffer offer) {
   const auto asked = take_reach(reach);
   if (!asked) return;  // another candidate was first, or the time is over
@@ -86,10 +94,13 @@ void Switchboard::path_found(std::uint64_t reach, host::PathOffer offer) {
   const Link* via = link_of(offer.via);
   if (via == nullptr || via->connection->relayed()) return failed("the session with it has ended");
   if (offer.node_id != asked->node_id) return failed("it offers a path to another node");
+  if (life_of(offer) == 0) return failed("the path that it offers has expired");
   auto made = std::make_unique<Link>(*this);
   made->ticket = asked->ticket;
   made->via = offer.via;
   made->observed = std::move(offer.observed);
+  made->peer_route = offer.peer_route;
+  made->keep_route = keep_route_every(offer.expires, setup_.clock->unix_s());
   const auto opened = endpoint_->dial({.remote = via->connection->remote(),
                                        .expected_node_id = asked->node_id,
                                        .user = made.get(),
@@ -111,14 +122,16 @@ void Switchboard::path_not_found(std::uint64_t reach, base::Fault fault, std::st
 void Switchboard::expect_path(host::PathOffer offer) {
   const Link* via = link_of(offer.via);
   if (via == nullptr || via->connection->relayed()) return;
+  const base::MonoNs life = std::min(life_of(offer), kExpectFor);
+  if (life == 0) return log(Level::kInfo, "routes", "{} is not expected: its path has expired", offer.node_id);
   const auto expected = endpoint_->expect({.route = offer.route,
                                            .forwarder = via->connection->remote(),
                                            .node_id = offer.node_id,
-                                           .until = base::after(deadlines_.now(), kExpectFor)});
+                                           .until = base::after(deadlines_.now(), life)});
   if (!expected) return log(Level::kWarn, "routes", "{} cannot be expected: {}", offer.node_id, expected.error().text);
   const base::MonoNs now = deadlines_.now();
   std::erase_if(announced_, [&](const auto& one) { return one.until <= now || one.node_id == offer.node_id; });
-  announced_.push_back({offer.node_id, std::move(offer.observed), base::after(now, kExpectFor)});
+  announced_.push_back({offer.node_id, std::move(offer.observed), base::after(now, life)});
 }
 
 // --- connections that run through a forwarder ---
@@ -138,17 +151,36 @@ void Switchboard::begin_upgrade(Link& link) {
     link.observed = std::move(known->observed);
     announced_.erase(known);
   }
+  const auto& features = link.session->peer.features;
+  const bool symmetric_there = std::ranges::find(features, kSymmetricNatFeature) != features.end();
   link.upgrade = std::make_unique<PathUpgrade>(PathUpgrade::Setup{.deadlines = &deadlines_,
                                                                   .endpoint = endpoint_,
                                                                   .random = setup_.random,
                                                                   .connection = link.connection,
-                                                                  .candidates = std::move(link.observed)});
+                                                                  .candidates = std::move(link.observed),
+                                                                  .symmetric_there = symmetric_there,
+                                                                  .here = setup_.obstacles});
   link.upgrade->begin();
+  begin_watch();
+  if (link.connection->side() == quic::Side::kListener) return;
+  const auto relay = [this, via = link.via]() -> std::optional<net::SocketAddress> {
+    const Link* found = link_of(via);
+    if (found == nullptr) return std::nullopt;
+    return found->connection->remote();
+  };
+  link.keeper = std::make_unique<RouteKeeper>(RouteKeeper::Setup{.deadlines = &deadlines_,
+                                                                 .endpoint = endpoint_,
+                                                                 .random = setup_.random,
+                                                                 .relay = relay,
+                                                                 .peer_route = link.peer_route,
+                                                                 .every = link.keep_route});
 }
 
 void Switchboard::path_changed(Link& link) {
   SessionInfo& info = *link.session->info;
   const bool relayed = link.connection->relayed();
+  // The session with the relay has ended meanwhile, and the routes with it: there is nothing to come back to.
+  if (relayed && link.via != 0 && link_of(link.via) == nullptr) return lose_way(link);
   const std::string address = link.connection->remote().text();
   info.relayed = relayed;
   setup_.table->moved(info.handle, address);
@@ -165,10 +197,11 @@ void Switchboard::on_opening(const net::SocketAddress& from) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> Switchboard::paths() const {
-  std::vector<std::pair<std::string, std::string>> out;
+std::vector<Switchboard::PathRow> Switchboard::paths() const {
+  std::vector<PathRow> out;
   for (const Link* link : routed_) {
-    if (link->upgrade && link->session) out.emplace_back(link->session->info->record.node_id, link->upgrade->text());
+    if (!link->upgrade || !link->session) continue;
+    out.push_back({link->session->info->record.node_id, link->upgrade->text(), to_text(link->upgrade->reason())});
   }
   return out;
 }
@@ -181,13 +214,15 @@ void Switchboard::leave_forwarder(host::PeerHandle via) {
     if (link->via == via && !direct && link->phase != Phase::kFarewell && link->phase != Phase::kClosed)
       lost.push_back(link);
   }
-  for (Link* link : lost) {
-    log(Level::kInfo, "session", "the relay at {} is gone, and with it the way to a peer",
-        link->connection->remote().text());
-    if (link->phase == Phase::kSession) session_down(*link, wire::DisconnectReason::kShutdown);
-    attempt_failed(*link, wire::DialFailure::kUnreachable, "the relay is gone");
-    await_and_close(*link, -1, static_cast<std::uint64_t>(wire::DisconnectReason::kShutdown), "the relay is gone");
-  }
+  for (Link* link : lost) lose_way(*link);
+}
+
+void Switchboard::lose_way(Link& link) {
+  log(Level::kInfo, "session", "the relay at {} is gone, and with it the way to a peer",
+      link.connection->remote().text());
+  if (link.phase == Phase::kSession) session_down(link, wire::DisconnectReason::kShutdown);
+  attempt_failed(link, wire::DialFailure::kUnreachable, "the relay is gone");
+  await_and_close(link, -1, static_cast<std::uint64_t>(wire::DisconnectReason::kShutdown), "the relay is gone");
 }
 
 }  // namespace atlas::node

@@ -218,6 +218,19 @@ void Switchboard::expired(Link& link, base::MonoNs now) {
 
 // --- sessions ---
 
+namespace {
+
+// Only a listener that the operator configured may tell us what our address is.
+void pass_observed_on(const Switchboard::Setup& setup, const SessionInfo& info, const std::string& observed,
+                      bool relay) {
+  const bool bootstrap = info.record.trust == wire::Trust::kBootstrap;
+  if (!setup.on_observed || (!bootstrap && !relay)) return;
+  setup.on_observed(info.record.address, observed,
+                    bootstrap ? PublicAddress::Seen::kByBootstrap : PublicAddress::Seen::kByRelay);
+}
+
+}  // namespace
+
 void Switchboard::session_up(Link& link) {
   if (stopping_) return part(link, wire::DisconnectReason::kShutdown, kStopNote);
   auto session = std::make_unique<LiveSession>();
@@ -238,16 +251,15 @@ void Switchboard::session_up(Link& link) {
   info->record.operator_username = session->peer.operator_username;
   info->record.last_seen = now_s;
   info->dialled = link.connection->side() == quic::Side::kDialler;
-  const bool configured =
-      std::find(setup_.bootstrap.begin(), setup_.bootstrap.end(), address) != setup_.bootstrap.end();
+  // Through a relay the address is the relay's, and the peer is somebody else.
+  const bool itself = !link.connection->routed();
+  const bool configured = itself && std::ranges::find(setup_.bootstrap, address) != setup_.bootstrap.end();
   info->relayed = link.connection->relayed();
   info->routes = std::ranges::find(session->peer.features, kRoutesFeature) != session->peer.features.end();
   info->record.trust = info->dialled && configured ? wire::Trust::kBootstrap : wire::Trust::kUnknown;
-  const bool relay = std::ranges::find(setup_.relays, address) != setup_.relays.end();
-  if (info->dialled && relay) link.connection->mark_forwarder();
-  // Only a listener that the operator configured may tell us what our address is.
-  const bool trusted = info->record.trust == wire::Trust::kBootstrap;
-  if (trusted && session->peer.observed && setup_.on_observed) setup_.on_observed(*session->peer.observed);
+  const bool relay = itself && std::ranges::find(setup_.relays, address) != setup_.relays.end();
+  if (info->dialled && relay) keep_forwarder(link);
+  if (info->dialled && session->peer.observed) pass_observed_on(setup_, *info, *session->peer.observed, relay);
   info->connected_at = now_s;
   info->protocol_v = session->peer.protocol_v;
   info->last_exchange = now_s;
@@ -315,6 +327,7 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
   deadlines_.clear(link);
   const SessionInfo& info = *session->info;
   link.upgrade.reset();
+  link.keeper.reset();
   sessions_.erase(info.handle);
   const auto named = by_node_id_.find(info.record.node_id);
   const bool ours = named != by_node_id_.end() && named->second == &link;

@@ -22,6 +22,7 @@
 #include "node/dialler.h"
 #include "node/link.h"
 #include "node/peer_journal.h"
+#include "node/public_address.h"
 #include "quic/endpoint.h"
 #include "session/bans.h"
 #include "store/store.h"
@@ -38,6 +39,9 @@ inline constexpr base::MonoNs kStopWait = 2 * base::kSecond;
 inline constexpr base::MonoNs kExpectFor = 10 * base::kSecond;
 // What a node shows in its Hello that can be reached through a forwarder (wire protocol, section 8).
 inline constexpr std::string_view kRoutesFeature = "routes";
+// What it shows over a relay besides when its NAT gives each destination another port, so that both agents can say why
+// there is no direct path.
+inline constexpr std::string_view kSymmetricNatFeature = "symmetric-nat";
 inline constexpr std::string_view kStopNote = "the node is shutting down";
 inline constexpr std::size_t kMaxEarlyBytes = base::limits::node_early_bytes;  // refusal 2001
 // Of one peer, so that it cannot make the node hold what it neither finishes sending nor reads.
@@ -61,8 +65,10 @@ class Switchboard final : public quic::ConnectionEvents {
     base::MonoNs exchange_timeout = 10 * base::kSecond;
     std::vector<std::string> bootstrap;  // addresses whose sessions are shown as `bootstrap`
     std::vector<std::string> relays;     // ours, for peers that list none or none that works
-    // What a listener says our address is, when it is told.
-    std::function<void(const std::string& address)> on_observed;
+    // What a bootstrap node or a relay that the operator configured, at `by`, says our address is.
+    std::function<void(const std::string& by, const std::string& address, PublicAddress::Seen seen)> on_observed;
+    // What keeps others from reaching this node directly; may be empty.
+    std::function<Obstacles()> obstacles = {};
   };
   explicit Switchboard(Setup setup);
   ~Switchboard() override;
@@ -86,8 +92,13 @@ class Switchboard final : public quic::ConnectionEvents {
   void expect_path(host::PathOffer offer);
   // A datagram that may be of a peer who looks for a direct path.
   void on_opening(const net::SocketAddress& from);
-  // How each session that was made through a relay runs now, by node id; for people.
-  std::vector<std::pair<std::string, std::string>> paths() const;
+  // How each session that was made through a relay runs now.
+  struct PathRow {
+    std::string node_id;
+    std::string text;         // for people
+    std::string_view reason;  // for programs; empty when there is none
+  };
+  std::vector<PathRow> paths() const;
 
   // Says goodbye to everybody; `done` runs when the last connection is closed, at the latest after kStopWait. From now
   // on no connection becomes a session.
@@ -112,6 +123,14 @@ class Switchboard final : public quic::ConnectionEvents {
     ~StopDeadline() override { owner.deadlines_.clear(*this); }
     void on_expire(base::MonoNs) override { owner.close_stragglers(); }
     Switchboard& owner;
+  };
+  // While sessions run through forwarders.
+  struct ForwarderWatch final : net::TimerHeap::Entry {
+    explicit ForwarderWatch(Switchboard& owner) : owner(owner) {}
+    ~ForwarderWatch() override { owner.deadlines_.clear(*this); }
+    void on_expire(base::MonoNs now) override { owner.watch_forwarders(now); }
+    Switchboard& owner;
+    bool attentive = false;
   };
   // A peer that a forwarder announced: where it is seen, until it has come or the time is over.
   struct Announced {
@@ -174,10 +193,21 @@ class Switchboard final : public quic::ConnectionEvents {
   base::Result<void> ask_for_path(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
   std::optional<Reach> take_reach(std::uint64_t reach);
   bool forget_reach(DialTicket ticket);
+  // For how long the offer may still be used; 0: it has expired.
+  base::MonoNs life_of(const host::PathOffer& offer) const;
   void begin_upgrade(Link& link);
   void path_changed(Link& link);
   host::PeerHandle forwarder_of(const quic::Connection& connection);
   void leave_forwarder(host::PeerHandle via);
+  void lose_way(Link& link);
+
+  // forwarder_watch.cc
+  void keep_forwarder(Link& link);
+  void begin_watch();
+  void watch_forwarders(base::MonoNs now);
+  std::vector<Link*> forwarders();
+  bool any_moves(base::MonoNs now);
+  Link* dead_forwarder(const std::vector<Link*>& all, base::MonoNs now);
 
   // farewell.cc
   void part(Link& link, wire::DisconnectReason reason, std::string_view note);
@@ -215,6 +245,7 @@ class Switchboard final : public quic::ConnectionEvents {
   bool stopping_ = false;
   std::function<void()> stopped_;  // until the stop is over
   StopDeadline stop_deadline_{*this};
+  ForwarderWatch forwarder_watch_{*this};
 };
 
 }  // namespace atlas::node

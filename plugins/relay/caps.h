@@ -25,11 +25,19 @@ inline constexpr std::size_t kCountedEachSecond = 1'000;  // sessions whose byte
 inline constexpr std::size_t kMaxShownBytes = 4u << 20;   // of sessions in one `net relay status`
 inline constexpr std::size_t kMaxShownLines = 50;         // sessions that people see
 
+// A datagram that only keeps a route is smaller than any of QUIC with something in it.
+inline constexpr std::uint64_t kMostKeepAlive = 24;  // bytes
+
 // --- the client half ---
-inline constexpr std::size_t kMaxObserved = 8;     // addresses taken from one RelayReady
-inline constexpr std::size_t kMaxReaches = 256;    // dials that wait for a path
-inline constexpr std::size_t kMaxProblem = 256;    // bytes kept of why a relay said no
-inline constexpr atlas::Millis kReachTime{4'000};  // the candidate of the dial has 5 s
+inline constexpr std::size_t kMaxObserved = 8;        // addresses taken from one RelayReady
+inline constexpr std::size_t kMaxReaches = 256;       // dials that wait for a path
+inline constexpr std::size_t kMaxKnownPairs = 1'024;  // agents of which it is known through which pair they are reached
+// A relay that has just come back may not have heard of the target yet: asked again after so long each time.
+inline constexpr atlas::Millis kAskAgain[] = {atlas::Millis(150), atlas::Millis(450)};
+inline constexpr atlas::Millis kJustAnnounced{5'000};
+inline constexpr atlas::Millis kSignOfLife{2'000};  // for an agent whose pair has ended while its session is direct
+inline constexpr std::size_t kMaxProblem = 256;     // bytes kept of why a relay said no
+inline constexpr atlas::Millis kReachTime{4'000};   // the candidate of the dial has 5 s
 inline constexpr atlas::Millis kDialTime{10'000}, kAnswerTime{10'000};
 // Before an unreachable relay is dialled again: anywhere below the first, which doubles up to the longest.
 inline constexpr atlas::Millis kFirstPause{250}, kLongestPause{30'000};

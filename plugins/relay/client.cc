@@ -13,6 +13,8 @@ using atlas::Status;
 
 namespace {
 
+constexpr std::uint8_t kPing = 0xf0;  // the wire protocol's, section 6
+
 std::vector<std::string> without_repeats(const std::vector<std::string>& relays) {
   std::vector<std::string> out;
   for (const std::string& relay : relays) {
@@ -27,6 +29,7 @@ Client::Client(atlas::Setup& setup, bool enabled, std::vector<std::string> relay
     : host_(setup.host()), enabled_(enabled), relays_(without_repeats(relays)) {
   announced_at_ = setup.gauge("announced_at", "Relays that this node is announced at.");
   presence_lost_ = setup.counter("presence_lost", "Times that an announcement at a relay was lost.");
+  pairs_lost_ = setup.counter("pairs_lost", "Sessions that ended because a relay stopped forwarding for them.");
   notices_ = setup.counter("notices", "Notices of relays that somebody is about to dial this node.");
   notices_refused_ = setup.counter("notices_refused", "Notices that were malformed, or that the core did not take.");
   notices_from_strangers_ = setup.counter("notices_from_strangers",
@@ -65,6 +68,7 @@ void Client::drain() {
 }
 
 void Client::session_is_down(Peer peer) {
+  std::erase_if(pairs_, [peer](const auto& entry) { return entry.second.via == peer; });
   for (const auto& presence : presences_) presence->peer_is_down(peer);
 }
 
@@ -77,22 +81,67 @@ void Client::on_notice(const atlas::Incoming& notice) {
   // From the moment that we ask: a notice may overtake the answer to the announcement.
   const bool known = std::any_of(presences_.begin(), presences_.end(),
                                  [&](const auto& presence) { return presence->peer() == notice.from; });
+  const auto ready = decode_ready(notice.map());
+  if (ready && ready->over) return pair_is_over(notice.from, *ready->over);
   if (!known) return notices_from_strangers_.add();
   notices_.add();
-  const auto ready = decode_ready(notice.map());
   if (!ready || !ready->forwarding || ready->forwarding->peer_id == host_.peers().self().node_id) {
     notices_refused_.add();
     return static_cast<void>(notice.reject("RelayReady: no forwarding to another agent in it"));
   }
   if (const Status status = host_.routes().expect(path_of(notice.from, *ready->forwarding)); !status.ok()) {
     notices_refused_.add();
-    host_.debug("a notice of a relay was not taken: ", status.text());
+    return host_.debug("a notice of a relay was not taken: ", status.text());
+  }
+  remember(notice.from, *ready->forwarding);
+}
+
+// At the limit any of them goes: what is forgotten is found out by silence.
+void Client::remember(Peer via, const Forwarding& forwarding) {
+  if (pairs_.size() >= kMaxKnownPairs && !pairs_.contains(forwarding.peer_id)) pairs_.erase(pairs_.begin());
+  pairs_[forwarding.peer_id] = {via, forwarding.session, false};
+}
+
+// Whoever made the pair says so, and of the pair that was offered last: an agent that came back is reached over a new
+// one already when the end of the old one is told.
+void Client::pair_is_over(Peer via, const Over& over) {
+  const auto known = pairs_.find(over.peer_id);
+  if (known == pairs_.end() || known->second.via != via || known->second.session != over.session) return;
+  known->second.over = true;
+  const Peer peer = host_.peers().find(over.peer_id);
+  if (peer == 0) {
+    pairs_.erase(known);
+  } else if (is_relayed(host_, peer)) {
+    pairs_lost_.add();
+    static_cast<void>(host_.peers().disconnect(peer, ATLAS_DISCONNECT_SHUTDOWN, "the relay forwards no longer"));
+  } else {
+    ask_for_life(peer);
   }
 }
 
+// The session has left the relay. Perhaps the agent is well and only its session with the relay is not; perhaps it was
+// restarted and knows nothing of this session.
+void Client::ask_for_life(Peer peer) {
+  atlas::msgpack::Writer ping;
+  ping.map(1).text("ts").integer(host_.unix_seconds() * 1'000);
+  host_.request(peer, kPing, ping.take(), kSignOfLife, [this, peer](const atlas::Answer& answer) {
+    if (answer.status.code != ATLAS_E_TIMEOUT) return;
+    pairs_lost_.add();
+    static_cast<void>(host_.peers().disconnect(peer, ATLAS_DISCONNECT_IDLE, "no sign of life"));
+  });
+}
+
+// Back to a relay that does not forward any more.
+void Client::path_has_changed(const atlas::PeerEvent& event) {
+  const auto known = pairs_.find(event.node_id);
+  if (known == pairs_.end() || !known->second.over || !is_relayed(host_, event.peer)) return;
+  pairs_lost_.add();
+  static_cast<void>(host_.peers().disconnect(event.peer, ATLAS_DISCONNECT_SHUTDOWN, "the relay forwards no longer"));
+}
+
 void Client::find_path(const atlas::PathRequest& request) {
-  const auto search = std::make_shared<Search>(
-      Search{request.reach, std::string(request.node_id), std::string(request.relay), host_.now() + kReachTime});
+  const auto search = std::make_shared<Search>(Search{
+      request.reach, std::string(request.node_id), std::string(request.relay), host_.now() + kReachTime, 0, 0, {}});
   const bool room = searches_.size() < kMaxReaches;
   searches_.insert(search);
   if (draining_) return not_found(search, {ATLAS_E_STOPPING}, "this node is shutting down");
@@ -110,6 +159,10 @@ void Client::connected(const SearchPtr& search, const atlas::Connected& result) 
   if (is_relayed(host_, search->peer)) {
     return not_found(search, {ATLAS_E_DENIED}, "the session there runs through a relay itself");
   }
+  ask(search);
+}
+
+void Client::ask(const SearchPtr& search) {
   const Millis left = search->deadline - host_.now();
   if (left <= Millis(0)) return not_found(search, {ATLAS_E_TIMEOUT}, "no answer in time");
   const std::string self = host_.peers().self().node_id;
@@ -124,12 +177,26 @@ void Client::answered(const SearchPtr& search, const atlas::Answer& answer) {
   if (answer.type == kError) {
     const auto error = decode_error(answer.map());
     if (!error) return not_found(search, {ATLAS_E_DENIED}, "its answer is malformed");
+    if (static_cast<Code>(error->code) == Code::kNotAnnounced && ask_again(search)) return;
     return not_found(search, status_of(*error), why_refused(*error));
   }
   const auto ready = answer.type == kReady ? decode_ready(answer.map()) : std::nullopt;
   if (!ready || ready->waiting) return not_found(search, {ATLAS_E_DENIED}, "its answer is malformed");
   if (!ready->forwarding) return not_found(search, {ATLAS_E_DENIED}, "it does not forward packets");
   found(search, *ready->forwarding);
+}
+
+// After a relay's restart its agents announce themselves anew, the target perhaps a moment later than this node.
+bool Client::ask_again(const SearchPtr& search) {
+  const auto relay = std::find_if(presences_.begin(), presences_.end(),
+                                  [&](const auto& presence) { return presence->peer() == search->peer; });
+  const bool fresh = relay != presences_.end() && (*relay)->just_came_back(kJustAnnounced);
+  if (!fresh || search->asked >= std::size(kAskAgain)) return false;
+  search->again = host_.after(kAskAgain[search->asked++], [this, weak = std::weak_ptr(search)] {
+    const SearchPtr still = weak.lock();
+    if (still && searches_.contains(still)) ask(still);
+  });
+  return true;
 }
 
 void Client::found(const SearchPtr& search, const Forwarding& forwarding) {
@@ -139,6 +206,7 @@ void Client::found(const SearchPtr& search, const Forwarding& forwarding) {
   const Status status = host_.routes().found(search->reach, path_of(search->peer, forwarding));
   if (status.code == ATLAS_E_GONE) return not_found(search, status, "the session with it has ended");
   if (!status.ok()) return not_found(search, status, "the path that it offers is none");
+  remember(search->peer, forwarding);
   searches_.erase(search);
   paths_found_.add();
 }

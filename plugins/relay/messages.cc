@@ -114,9 +114,22 @@ std::vector<std::uint8_t> encode(const Forwarding& message) {
   return out.take();
 }
 
+std::vector<std::uint8_t> encode(const Over& message) {
+  Writer out;
+  out.map(3).text("status").text("ended").text("session").integer(message.session);
+  out.text("peer").map(1).text("node_id").text(message.peer_id);
+  return out.take();
+}
+
 std::optional<Ready> decode_ready(const MapView& map) {
   const auto status = map.find("status").text();
-  if (status == "waiting") return Ready{true, std::nullopt};
+  if (status == "waiting") return Ready{true, std::nullopt, std::nullopt};
+  if (status == "ended") {
+    const auto session = map.find("session").u64();
+    const auto peer_id = map.find("peer").map().find("node_id").text();
+    if (!session || !peer_id || !is_node_id(*peer_id)) return std::nullopt;
+    return Ready{false, std::nullopt, Over{*session, std::string(*peer_id)}};
+  }
   if (status != "ready") return std::nullopt;
   Ready out;
   const bool forwards = !map.find("route").is_nil() || !map.find("peer_route").is_nil() || !map.find("peer").is_nil();

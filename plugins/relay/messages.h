@@ -43,12 +43,19 @@ struct Forwarding {
   std::uint64_t bandwidth_limit = 0;     // bytes per second; 0 is no limit
   std::int64_t expires = 0;              // Unix seconds; 0 is unknown
 };
+// What comes with `ended`: a relay forwards between these two no longer.
+struct Over {
+  std::uint64_t session = 0;
+  std::string peer_id;  // of the other agent
+};
 struct Ready {
   bool waiting = false;
   std::optional<Forwarding> forwarding;  // with `ready`, but for published nodes, which do not forward packets
+  std::optional<Over> over;              // with `ended`
 };
 std::vector<std::uint8_t> encode_waiting();
 std::vector<std::uint8_t> encode(const Forwarding& message);
+std::vector<std::uint8_t> encode(const Over& message);
 // Nothing for another status, and for a forwarding that is there but not whole or not possible.
 std::optional<Ready> decode_ready(const atlas::msgpack::MapView& map);
 

@@ -82,22 +82,19 @@ void Presence::succeeded() {
   problem_.clear();
   state_ = State::kAnnounced;
   since_ = host_.now();
+  times_announced_ = std::min(times_announced_ + 1, 1'000u);
   announced_at_ = host_.unix_seconds();
   host_.info("announced at relay ", address_);
   changed_(true);
 }
 
-// Full jitter: after a relay's restart its agents come back spread over the pause, not all at once. Only the first time
-// there is no pause: one lost session is no restart, and nobody can reach this node meanwhile. A relay that accepts and
-// hangs up is not dialled for ever at full speed: only a session that has lasted begins the pauses anew.
+// Full jitter: after a relay's restart its agents come back spread over the pause, not all at once; the first pause is
+// short, for nobody can reach this node meanwhile. A relay that accepts and hangs up is not dialled for ever at full
+// speed: only a session that has lasted begins the pauses anew.
 void Presence::failed(std::string problem) {
   const bool lost = state_ == State::kAnnounced;
-  if (lost && host_.now() - since_ >= kLongestPause) {
-    failures_ = 0;
-    came_back_at_once_ = false;
-  }
+  if (lost && host_.now() - since_ >= kLongestPause) failures_ = 0;
   lose(State::kWaiting, std::move(problem));
-  if (lost && failures_ == 0 && !std::exchange(came_back_at_once_, true)) return dial();
   retry(Millis(0), doubled(kFirstPause, failures_, kLongestPause));
   failures_ = std::min(failures_ + 1, 1'000u);
 }

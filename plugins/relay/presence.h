@@ -25,8 +25,12 @@ class Presence {
   const std::string& address() const { return address_; }
   State state() const { return state_; }
   bool announced() const { return state_ == State::kAnnounced; }
-  atlas::Peer peer() const { return peer_; }                   // where it is announced, or has asked to be; 0 is none
-  const std::string& node_id() const { return node_id_; }      // of the relay, as last seen
+  atlas::Peer peer() const { return peer_; }               // where it is announced, or has asked to be; 0 is none
+  const std::string& node_id() const { return node_id_; }  // of the relay, as last seen
+  // Announced for less than that, and not for the first time: the relay may have been restarted.
+  bool just_came_back(atlas::Millis within) const {
+    return announced() && times_announced_ > 1 && host_.now() - since_ < within;
+  }
   std::int64_t announced_at() const { return announced_at_; }  // Unix seconds; 0 unless announced
   const std::string& problem() const { return problem_; }      // of the last failure
 
@@ -50,8 +54,8 @@ class Presence {
   std::string node_id_, problem_;
   atlas::Timer next_;
   std::uint32_t failures_ = 0, refusals_ = 0;  // in a row
-  bool came_back_at_once_ = false;             // since a session last lasted
-  atlas::Millis since_{0};                     // of the host's clock, when announced
+  std::uint32_t times_announced_ = 0;
+  atlas::Millis since_{0};  // of the host's clock, when announced
   std::int64_t announced_at_ = 0;
 };
 

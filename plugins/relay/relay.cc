@@ -72,8 +72,9 @@ class Relay {
     client_.drain();
   }
   void on_peer(const atlas::PeerEvent& event) {
+    if (event.what == ATLAS_PEER_PATH) client_.path_has_changed(event);
     if (event.what != ATLAS_PEER_DOWN) return;
-    server_.session_is_down(event.peer);
+    server_.session_is_down(event);
     client_.session_is_down(event.peer);
   }
 

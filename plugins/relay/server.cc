@@ -57,6 +57,7 @@ Server::Server(atlas::Setup& setup, const Settings& settings)
   announces_ = setup.counter("announces", "Announcements taken.");
   connects_ = setup.counter("connects", "Pairs of agents that were brought together.");
   replaced_ = setup.counter("replaced", "Of these, pairs that took the place of an earlier one of the same agents.");
+  made_way_ = setup.counter("made_way", "Pairs that carried keep-alives only and made room for others.");
   bytes_metric_ = setup.counter("bytes", "Bytes forwarded, both directions, UDP payload.");
   for (const Reason& reason : kReasons) {
     refused_[static_cast<std::size_t>(reason.why)].metric = setup.counter(reason.metric, reason.help);
@@ -111,7 +112,12 @@ void Server::on_connect(const Incoming& request) {
   if (refused_for_room(request, *source, asked->target_id)) return;
   Announcements::Entry* target = announcements_.find(asked->target_id);
   if (target == nullptr) return refuse(request, Code::kNotAnnounced, Refused::kNotAnnounced, asked->target_id);
-  if (!sessions_.room_for_target(source->node_id, asked->target_id)) {
+  // Before its limits, which would tell it from one that is not announced.
+  const auto other = asker(target->peer);
+  if (!other) return refuse(request, Code::kNotAnnounced, Refused::kNotAnnounced, asked->target_id);
+  if (other->relayed) return refuse(request, Code::kNotAnnounced, Refused::kLoop, asked->target_id);
+  if (!sessions_.room_for_target(source->node_id, asked->target_id) &&
+      !room_can_be_made(Sessions::Room::kNoneForNode, asked->target_id)) {
     return refuse(request, Code::kBusy, Refused::kTargetSessions, asked->target_id);
   }
   switch (target->notices.take(source->node_id, host_.now())) {
@@ -122,11 +128,13 @@ void Server::on_connect(const Incoming& request) {
     case NoticeBudget::Taken::kShareIsUsed:
       return refuse(request, Code::kBusy, Refused::kTargetShare, asked->target_id);
   }
-  pair(request, *source, asked->target_id, *target);
+  pair(request, *source, *other);
 }
 
 bool Server::refused_for_room(const Incoming& request, const Asker& source, std::string_view target_id) {
-  switch (sessions_.room_for_source(source.node_id, target_id, Prefix(source.address.host))) {
+  const auto room = sessions_.room_for_source(source.node_id, target_id, Prefix(source.address.host));
+  if (room_can_be_made(room, source.node_id)) return false;
+  switch (room) {
     case Sessions::Room::kYes:
       return false;
     case Sessions::Room::kNone:
@@ -139,15 +147,34 @@ bool Server::refused_for_room(const Incoming& request, const Asker& source, std:
   return false;
 }
 
-void Server::pair(const Incoming& request, const Asker& source, std::string_view target_id,
-                  const Announcements::Entry& target) {
-  const auto other = asker(target.peer);
-  if (!other) return refuse(request, Code::kNotAnnounced, Refused::kNotAnnounced, target_id);
+// A pair whose agents have a direct path keeps its routes with a datagram now and then, in case that path dies. It is
+// the first to go when somebody else has no other way.
+bool Server::room_can_be_made(Sessions::Room room, std::string_view node_id) const {
+  const atlas::Millis before = host_.now() - settings_.idle;
+  if (room == Sessions::Room::kNone) return sessions_.quietest({}, before) != 0;
+  return room == Sessions::Room::kNoneForNode && sessions_.quietest(node_id, before) != 0;
+}
+
+void Server::make_room(const Asker& source, std::string_view target_id) {
+  const atlas::Millis before = host_.now() - settings_.idle;
+  const auto drop_quietest = [&](std::string_view node_id) {
+    drop(sessions_.quietest(node_id, before));
+    made_way_.add();
+  };
+  const Prefix prefix(source.address.host);
+  if (!sessions_.room_for_target(source.node_id, target_id)) drop_quietest(target_id);
+  const auto room = sessions_.room_for_source(source.node_id, target_id, prefix);
+  if (room == Sessions::Room::kNoneForNode) drop_quietest(source.node_id);
+  if (room == Sessions::Room::kNone) drop_quietest({});
+}
+
+void Server::pair(const Incoming& request, const Asker& source, const Asker& target) {
+  make_room(source, target.node_id);
   const auto counted = std::make_shared<std::uint64_t>(0);
   const atlas::RouteOptions options{settings_.idle, settings_.bandwidth_limit, 0};
   const atlas::AddedRoute added = host_.routes().add(
       source.peer, target.peer, options, [this, counted](const atlas::RouteEnded& end) { ended(end, *counted); });
-  if (!added.status.ok()) return refused_by_core(request, added.status, target_id);
+  if (!added.status.ok()) return refused_by_core(request, added.status, target.node_id);
   Forwarding forwarding;
   forwarding.session = host_.random_u64() >> 11;  // JSON has no integers beyond 2^53
   forwarding.bandwidth_limit = settings_.bandwidth_limit;
@@ -158,11 +185,19 @@ void Server::pair(const Incoming& request, const Asker& source, std::string_view
   forwarding.observed = {source.address};
   if (const atlas::Status sent = host_.send(target.peer, kReady, encode(forwarding)); !sent.ok()) {
     static_cast<void>(host_.routes().remove(added.route));
-    if (sent.code == ATLAS_E_GONE) return refuse(request, Code::kNotAnnounced, Refused::kNotAnnounced, target_id);
-    return refuse(request, Code::kBusy, Refused::kTargetQueue, target_id);
+    if (sent.code == ATLAS_E_GONE) return refuse(request, Code::kNotAnnounced, Refused::kNotAnnounced, target.node_id);
+    return refuse(request, Code::kBusy, Refused::kTargetQueue, target.node_id);
   }
-  Session session{forwarding.session,          added.route, source.node_id, std::string(target_id),
-                  Prefix(source.address.host), host_.now(), counted};
+  Session session{.number = forwarding.session,
+                  .route = added.route,
+                  .source = source.node_id,
+                  .target = target.node_id,
+                  .prefix = Prefix(source.address.host),
+                  .begun = host_.now(),
+                  .counted = counted,
+                  .source_peer = source.peer,
+                  .target_peer = target.peer,
+                  .busy = host_.now()};
   if (const atlas::Route earlier = sessions_.add(std::move(session)); earlier != 0) {
     static_cast<void>(host_.routes().remove(earlier));
     replaced_.add();
@@ -171,8 +206,8 @@ void Server::pair(const Incoming& request, const Asker& source, std::string_view
   ++paired_;
   update_gauges();
   std::swap(forwarding.route, forwarding.peer_route);
-  forwarding.peer_id = target_id;
-  forwarding.observed = {other->address};
+  forwarding.peer_id = target.node_id;
+  forwarding.observed = {target.address};
   static_cast<void>(request.reply(kReady, encode(forwarding)));
 }
 
@@ -190,15 +225,45 @@ void Server::refused_by_core(const Incoming& request, atlas::Status why, std::st
 }
 
 void Server::ended(const atlas::RouteEnded& ended, std::uint64_t counted) {
-  sessions_.remove(ended.route);
+  if (const Session* session = sessions_.find(ended.route); session != nullptr) {
+    const Session over = *session;
+    sessions_.remove(ended.route);
+    tell_ended(over);
+  }
   const std::uint64_t all = std::max(bytes_of(ended.last), counted);
   bytes_metric_.add(static_cast<std::int64_t>(all - counted));
   bytes_ += all - counted;
   update_gauges();
 }
 
-void Server::session_is_down(Peer peer) {
-  announcements_.drop(peer);
+void Server::drop(atlas::Route route) {
+  const Session* session = sessions_.find(route);
+  if (session == nullptr) return;
+  const Session over = *session;
+  sessions_.remove(route);
+  static_cast<void>(host_.routes().remove(route));
+  tell_ended(over);
+  update_gauges();
+}
+
+// Their own connection finds out by silence only: nothing answers it any more, and nothing says so.
+void Server::tell_ended(const Session& session) {
+  tell(session.source_peer, session.source, session, session.target);
+  tell(session.target_peer, session.target, session, session.source);
+}
+
+// A notice like that of a connect, and within the same bounds.
+void Server::tell(Peer peer, const std::string& node_id, const Session& session, const std::string& other_id) {
+  Announcements::Entry* entry = announcements_.find(node_id);
+  if (draining_ || entry == nullptr || entry->peer != peer) return;
+  if (entry->notices.take(other_id, host_.now()) != NoticeBudget::Taken::kYes) return;
+  static_cast<void>(host_.send(peer, kReady, encode(Over{session.number, other_id})));
+}
+
+// The routes end with the connection, which may wait for a last word; nobody should wait for that.
+void Server::session_is_down(const atlas::PeerEvent& event) {
+  announcements_.drop(event.peer);
+  for (const atlas::Route route : sessions_.of(event.node_id, event.peer)) drop(route);
   update_gauges();
 }
 
@@ -210,6 +275,9 @@ void Server::count_bytes() {
     const auto counters = host_.routes().counters(at->first);
     if (!counters || bytes_of(*counters) <= *at->second.counted) continue;
     const std::uint64_t more = bytes_of(*counters) - std::exchange(*at->second.counted, bytes_of(*counters));
+    const std::uint64_t datagrams = counters->datagrams_to_a + counters->datagrams_to_b;
+    const bool busy = more > kMostKeepAlive * (datagrams - std::min(datagrams, at->second.datagrams));
+    sessions_.passed(at->first, datagrams, busy, host_.now());
     bytes_metric_.add(static_cast<std::int64_t>(more));
     bytes_ += more;
   }
@@ -264,13 +332,14 @@ void Server::show(atlas::json::Object& out, const std::function<void(std::string
     row.object("dropped", Object()
                               .integer("rate", it.dropped_rate)
                               .integer("source", it.dropped_source)
-                              .integer("queue", it.dropped_queue));
+                              .integer("queue", it.dropped_queue)
+                              .integer("share", it.dropped_share));
     rows.object(row.integer("age_s", age));
     if (++shown > kMaxShownLines) continue;
     line(atlas::concat("session ", session.number, ": ", session.source.substr(0, 14), " - ",
                        session.target.substr(0, 14), ", ", it.bytes_to_a, " bytes to the source, ", it.bytes_to_b,
                        " to the target, dropped ", it.dropped_rate, " rate ", it.dropped_source, " source ",
-                       it.dropped_queue, " queue, ", age, " s"));
+                       it.dropped_queue, " queue ", it.dropped_share, " share, ", age, " s"));
   }
   if (shown > kMaxShownLines) line(atlas::concat(shown - kMaxShownLines, " more sessions; --json has them"));
   out.boolean("offered", settings_.offered).object("limits", limits).integer("announced", announcements_.size());

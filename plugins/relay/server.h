@@ -49,7 +49,7 @@ class Server {
 
   void on_announce(const atlas::Incoming& request);
   void on_connect(const atlas::Incoming& request);
-  void session_is_down(atlas::Peer peer);
+  void session_is_down(const atlas::PeerEvent& event);
   // Adds to the metric what sessions have forwarded; each call looks at so many of them.
   void count_bytes();
   void drain() { draining_ = true; }
@@ -70,10 +70,15 @@ class Server {
   bool refused_for_asker(const atlas::Incoming& request, const Asker& asker, std::string_view claimed_id,
                          std::string_view target_id);
   bool refused_for_room(const atlas::Incoming& request, const Asker& source, std::string_view target_id);
-  void pair(const atlas::Incoming& request, const Asker& source, std::string_view target_id,
-            const Announcements::Entry& target);
+  bool room_can_be_made(Sessions::Room room, std::string_view source_id) const;
+  void make_room(const Asker& source, std::string_view target_id);
+  void pair(const atlas::Incoming& request, const Asker& source, const Asker& target);
   void refused_by_core(const atlas::Incoming& request, atlas::Status why, std::string_view target_id);
   void ended(const atlas::RouteEnded& ended, std::uint64_t counted);
+  // Ends a session and tells the agents that are still there.
+  void drop(atlas::Route route);
+  void tell_ended(const Session& session);
+  void tell(atlas::Peer peer, const std::string& node_id, const Session& session, const std::string& other_id);
   void count(Refused why);
   void refuse(const atlas::Incoming& request, Code code, Refused why, std::string_view target_id);
   void malformed(const atlas::Incoming& request, std::string_view why);
@@ -93,7 +98,7 @@ class Server {
   std::uint64_t bytes_ = 0, paired_ = 0;
   std::array<Tally, static_cast<std::size_t>(Refused::kCount)> refused_;
   atlas::Gauge announced_gauge_, sessions_gauge_;
-  atlas::Counter announces_, connects_, replaced_, bytes_metric_;
+  atlas::Counter announces_, connects_, replaced_, made_way_, bytes_metric_;
 };
 
 }  // namespace relay

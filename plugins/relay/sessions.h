@@ -8,9 +8,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "caps.h"
 
@@ -36,8 +38,11 @@ struct Session {
   std::string source, target;  // node ids
   Prefix prefix = {};          // of the source
   atlas::Millis begun{0};
-  std::shared_ptr<std::uint64_t> counted =
-      nullptr;  // bytes that are in the metric already; shared with the end of the route
+  // Bytes that are in the metric already; shared with the end of the route.
+  std::shared_ptr<std::uint64_t> counted = nullptr;
+  std::uint64_t datagrams = 0;                   // as many as were counted with them
+  atlas::Peer source_peer = 0, target_peer = 0;  // the sessions that the two have with this relay
+  atlas::Millis busy{0};                         // when more than keep-alives was last seen to pass
 };
 
 class Sessions {
@@ -53,12 +58,54 @@ class Sessions {
   Room room_for_source(std::string_view source, std::string_view target, const Prefix& prefix) const {
     const Session* old = find(source, target);
     if (sessions_.size() - (old != nullptr) >= caps_.all) return Room::kNone;
-    if (count(by_node_, source) - (old != nullptr) >= caps_.per_node) return Room::kNoneForNode;
+    if (of_node(source) - (old != nullptr) >= caps_.per_node) return Room::kNoneForNode;
     const bool same_prefix = old != nullptr && old->prefix == prefix;
-    return count(by_prefix_, prefix) - same_prefix >= caps_.per_prefix ? Room::kNoneForPrefix : Room::kYes;
+    return of_prefix(prefix) - same_prefix >= caps_.per_prefix ? Room::kNoneForPrefix : Room::kYes;
   }
   bool room_for_target(std::string_view source, std::string_view target) const {
-    return count(by_node_, target) - (find(source, target) != nullptr) < caps_.per_node;
+    return of_node(target) - (find(source, target) != nullptr) < caps_.per_node;
+  }
+
+  // The session over which nothing but keep-alives has gone for the longest time, at least since `before`: of this
+  // node, or with an empty id of all. 0: there is none.
+  atlas::Route quietest(std::string_view node_id, atlas::Millis before) const {
+    if (node_id.empty()) {
+      return by_busy_.empty() || by_busy_.begin()->first > before ? 0 : by_busy_.begin()->second;
+    }
+    const auto found = by_node_.find(node_id);
+    if (found == by_node_.end()) return 0;
+    const Session* out = nullptr;
+    for (const atlas::Route route : found->second) {
+      const Session& it = sessions_.at(route);
+      if (it.busy <= before && (out == nullptr || it.busy < out->busy)) out = &it;
+    }
+    return out == nullptr ? 0 : out->route;
+  }
+  // So many datagrams have passed in all; those since the last call were more than keep-alives, or were not.
+  void passed(atlas::Route route, std::uint64_t datagrams, bool busy, atlas::Millis now) {
+    const auto found = sessions_.find(route);
+    if (found == sessions_.end()) return;
+    Session& it = found->second;
+    it.datagrams = datagrams;
+    if (!busy) return;
+    by_busy_.erase({it.busy, route});
+    it.busy = now;
+    by_busy_.insert({now, route});
+  }
+  // Those of one node's session with this relay.
+  std::vector<atlas::Route> of(std::string_view node_id, atlas::Peer peer) const {
+    std::vector<atlas::Route> out;
+    const auto found = by_node_.find(node_id);
+    if (found == by_node_.end()) return out;
+    for (const atlas::Route route : found->second) {
+      const Session& it = sessions_.at(route);
+      if (it.source_peer == peer || it.target_peer == peer) out.push_back(route);
+    }
+    return out;
+  }
+  const Session* find(atlas::Route route) const {
+    const auto found = sessions_.find(route);
+    return found == sessions_.end() ? nullptr : &found->second;
   }
 
   // Gives the route of the session that made way, or 0.
@@ -66,8 +113,9 @@ class Sessions {
     const Session* old = find(session.source, session.target);
     const atlas::Route replaced = old == nullptr ? 0 : old->route;
     remove(replaced);
-    ++by_node_[session.source];
-    ++by_node_[session.target];
+    by_node_[session.source].insert(session.route);
+    by_node_[session.target].insert(session.route);
+    by_busy_.insert({session.busy, session.route});
     ++by_prefix_[session.prefix];
     by_pair_[{session.source, session.target}] = session.route;
     const atlas::Route route = session.route;
@@ -78,9 +126,10 @@ class Sessions {
     const auto found = sessions_.find(route);
     if (found == sessions_.end()) return;
     const Session& it = found->second;
-    release(by_node_, it.source);
-    release(by_node_, it.target);
-    release(by_prefix_, it.prefix);
+    release(it.source, route);
+    release(it.target, route);
+    by_busy_.erase({it.busy, route});
+    if (const auto prefix = by_prefix_.find(it.prefix); --prefix->second == 0) by_prefix_.erase(prefix);
     by_pair_.erase({it.source, it.target});
     sessions_.erase(found);
   }
@@ -89,22 +138,27 @@ class Sessions {
   const std::map<atlas::Route, Session>& all() const { return sessions_; }
   const Caps& caps() const { return caps_; }
   // Entries of all tables together; 0 when nothing is forwarded.
-  std::size_t entries() const { return sessions_.size() + by_pair_.size() + by_node_.size() + by_prefix_.size(); }
+  std::size_t entries() const {
+    return sessions_.size() + by_pair_.size() + by_node_.size() + by_prefix_.size() + by_busy_.size();
+  }
 
  private:
   const Session* find(std::string_view source, std::string_view target) const {
     const auto found = by_pair_.find(std::pair(source, target));
     return found == by_pair_.end() ? nullptr : &sessions_.at(found->second);
   }
-  template <class Map, class Key>
-  static std::size_t count(const Map& map, const Key& key) {
-    const auto found = map.find(key);
-    return found == map.end() ? 0 : found->second;
+  std::size_t of_node(std::string_view node_id) const {
+    const auto found = by_node_.find(node_id);
+    return found == by_node_.end() ? 0 : found->second.size();
   }
-  template <class Map, class Key>
-  static void release(Map& map, const Key& key) {
-    const auto found = map.find(key);
-    if (--found->second == 0) map.erase(found);
+  std::size_t of_prefix(const Prefix& prefix) const {
+    const auto found = by_prefix_.find(prefix);
+    return found == by_prefix_.end() ? 0 : found->second;
+  }
+  void release(std::string_view node_id, atlas::Route route) {
+    const auto found = by_node_.find(node_id);
+    found->second.erase(route);
+    if (found->second.empty()) by_node_.erase(found);
   }
   struct ByTexts {
     using is_transparent = void;
@@ -118,7 +172,8 @@ class Sessions {
   Caps caps_;
   std::map<atlas::Route, Session> sessions_;
   std::map<std::pair<std::string, std::string>, atlas::Route, ByTexts> by_pair_;
-  std::map<std::string, std::size_t, std::less<>> by_node_;  // as source or as target
+  std::map<std::string, std::set<atlas::Route>, std::less<>> by_node_;  // as source or as target
+  std::set<std::pair<atlas::Millis, atlas::Route>> by_busy_;            // the quietest first
   std::map<Prefix, std::size_t> by_prefix_;
 };
 

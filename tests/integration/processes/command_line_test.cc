@@ -37,6 +37,20 @@ TEST_F(CommandLineTest, EveryProblemOfAConfigIsToldAtOnce) {
   EXPECT_NE(refused.err.find("port"), std::string::npos) << refused.err;
 }
 
+TEST_F(CommandLineTest, ErrorsOfIdAndConfigNameTheCommandAsAllDo) {
+  const Finished skill = node.run({"id", "remove-skill", "juggling"});
+  EXPECT_EQ(skill.exit_code, 6);
+  EXPECT_EQ(skill.err.rfind("atlas: id remove-skill: the node has no skill", 0), 0u) << skill.err;
+  const Finished again = node.run({"id", "init", "--json"});
+  EXPECT_EQ(again.exit_code, 7);
+  EXPECT_EQ(again.err.rfind("atlas: id init: ", 0), 0u) << again.err;
+  const std::string text = again.json()["error"]["text"];
+  EXPECT_EQ(text.rfind("id init: ", 0), 0u) << text;
+  const Finished role = node.run({"config", "init", "--role", "king"});
+  EXPECT_EQ(role.exit_code, 2);
+  EXPECT_EQ(role.err.rfind("atlas: config init: ", 0), 0u) << role.err;
+}
+
 TEST_F(CommandLineTest, ConfigThatInitWritesExplainsTheKeysOfTheRolesAndIsGood) {
   ASSERT_EQ(node.run({"config", "init", "--role", "agent"}).exit_code, 0);
   const std::string written = kit::contents(node.root() / "state" / "config.toml");

@@ -68,6 +68,10 @@ TEST(Display, EveryKindOfValueHasAText) {
   EXPECT_EQ(shown("[]", Format::kList), "-");
   EXPECT_EQ(shown("[\"a\",2]", Format::kList), "a, 2");
   EXPECT_EQ(shown("[{\"id\":\"relay\",\"state\":\"up\"},{\"id\":\"discovery\"}]", Format::kList), "relay, discovery");
+  EXPECT_EQ(shown("[{\"node_id\":\"bob\",\"path\":\"relay (why)\",\"reason\":\"no_answer\"},"
+                  "{\"node_id\":\"carol\",\"path\":\"direct\",\"reason\":null}]",
+                  Format::kList),
+            "bob relay (why), carol direct");
   EXPECT_EQ(shown("{\"a\":1}", Format::kText), "{\"a\":1}");
 }
 

@@ -205,5 +205,13 @@ TEST_F(Render, AListOfScalarsIsATableOfOneColumn) {
   EXPECT_EQ(out(), "VALUE\na\nb\n");
 }
 
+TEST(WithCommand, EachLineOfTheProgramsOwnNamesTheCommand) {
+  EXPECT_EQ(with_command("atlas: there is no key yet\n", "id show", "atlas: "),
+            "atlas: id show: there is no key yet\n");
+  EXPECT_EQ(with_command("config.toml:2:1: what?\natlas: and more", "config init", ""),
+            "config.toml:2:1: what?\nconfig init: and more");
+  EXPECT_EQ(with_command("", "id show", "atlas: "), "");
+}
+
 }  // namespace
 }  // namespace atlas::cli

@@ -21,13 +21,17 @@ class FakeEndpoint final : public quic::Endpoint, private quic::Routes {
   void announce_loss(const net::SocketAddress& remote, const base::ByteArray<16>&) override {
     told.push_back(remote.text());
   }
-  void send_datagram(const net::SocketAddress& remote, base::ByteView) override { sent.push_back(remote.text()); }
+  void send_datagram(const net::SocketAddress& remote, base::ByteView datagram) override {
+    sent.push_back(remote.text());
+    last_datagram.assign(datagram.begin(), datagram.end());
+  }
   void stop_accepting() override {}
   void close_all(std::uint64_t, std::string_view) override {}
   const quic::EndpointCounters& counters() const override { return counters_; }
   net::UdpCounters udp_counters() const override { return {}; }
 
   std::vector<std::string> told, sent;
+  base::Bytes last_datagram;
 
  private:
   base::Result<quic::RouteId> add(quic::RoutePair) override { return base::fail(base::Fault::kFull, "no routes here"); }

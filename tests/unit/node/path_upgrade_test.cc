@@ -18,8 +18,11 @@ class PathUpgradeTest : public testing::Test {
  protected:
   PathUpgradeTest() : loop(clock), deadlines(loop) {}
 
-  PathUpgrade make(FakeConnection& connection, const std::vector<std::string>& candidates) {
+  PathUpgrade make(FakeConnection& connection, const std::vector<std::string>& candidates,
+                   bool symmetric_there = false) {
     PathUpgrade::Setup setup;
+    setup.symmetric_there = symmetric_there;
+    setup.here = [this] { return here; };
     setup.deadlines = &deadlines;
     setup.endpoint = &endpoint;
     setup.random = &random;
@@ -40,6 +43,7 @@ class PathUpgradeTest : public testing::Test {
   base::SeededRandom random{1};
   Deadlines deadlines;
   FakeEndpoint endpoint;
+  Obstacles here;
   FakeConnection dialler{quic::Side::kDialler}, listener{quic::Side::kListener};
 };
 
@@ -75,11 +79,13 @@ TEST_F(PathUpgradeTest, ADirectPathEndsTheSearchAndALossBeginsItAnew) {
   dialler.through_relay = false;
   upgrade.on_path();
   EXPECT_EQ(upgrade.text(), "direct");
+  EXPECT_EQ(upgrade.reason(), PathReason::kNone);
   pass(600 * base::kSecond);
   EXPECT_THAT(dialler.tried, SizeIs(1));
   dialler.through_relay = true;
   upgrade.on_path();
   EXPECT_EQ(upgrade.text(), "relay (direct failed: the direct path went silent)");
+  EXPECT_EQ(to_text(upgrade.reason()), "went_silent");
   pass(kTryAgain);
   EXPECT_THAT(dialler.tried, SizeIs(2));
 }
@@ -91,6 +97,7 @@ TEST_F(PathUpgradeTest, TheDialledSideOpensItsNatAndKeepsItOpen) {
   pass(kOpenings * kOpenEvery);
   EXPECT_THAT(endpoint.sent, SizeIs(kOpenings));
   EXPECT_EQ(upgrade.text(), "relay (direct failed: the peer did not come)");
+  EXPECT_EQ(to_text(upgrade.reason()), "peer_did_not_come");
   pass(10 * kKeepOpenEvery);
   EXPECT_THAT(endpoint.sent, SizeIs(kOpenings + 10));
   EXPECT_THAT(listener.tried, IsEmpty());
@@ -118,12 +125,47 @@ TEST_F(PathUpgradeTest, CandidatesAreBounded) {
   EXPECT_THAT(dialler.tried, SizeIs(base::limits::node_path_candidates));
 }
 
+TEST_F(PathUpgradeTest, OneHostIsTriedAtTwoPortsAtMost) {
+  auto upgrade = make(listener, {"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1"});
+  upgrade.begin();
+  EXPECT_THAT(endpoint.sent, SizeIs(3)) << "one opening to each address";
+}
+
+TEST_F(PathUpgradeTest, TheReasonIsTheNatsWhereTheyAreKnown) {
+  auto open = make(dialler, {"192.0.2.1:1"}), symmetric = make(listener, {"192.0.2.1:1"}, true);
+  open.begin();
+  symmetric.begin();
+  EXPECT_EQ(open.reason(), PathReason::kNone) << "it is still looking";
+  pass(kOpenings * kOpenEvery);
+  EXPECT_EQ(to_text(open.reason()), "no_answer");
+  EXPECT_EQ(symmetric.text(), "relay (direct failed: symmetric NAT there)");
+  EXPECT_EQ(to_text(symmetric.reason()), "symmetric_there");
+  here.symmetric = true;  // learned later
+  EXPECT_EQ(open.text(), "relay (direct failed: symmetric NAT here)");
+  EXPECT_EQ(to_text(open.reason()), "symmetric_here");
+  EXPECT_EQ(symmetric.text(), "relay (direct failed: symmetric NAT on both sides)");
+  EXPECT_EQ(to_text(symmetric.reason()), "symmetric_both");
+  here = {.symmetric = false, .udp = true};
+  EXPECT_EQ(to_text(symmetric.reason()), "symmetric_there");
+  EXPECT_EQ(open.text(), "relay (direct failed: UDP seems blocked here, no STUN server answers either)");
+  EXPECT_EQ(to_text(open.reason()), "udp_blocked");
+}
+
+TEST_F(PathUpgradeTest, NatsOfIpv4DoNotExplainSilenceOfIpv6) {
+  here.symmetric = true;
+  auto upgrade = make(dialler, {"[2600::1]:1"}, true);
+  upgrade.begin();
+  pass(kTryFor);
+  EXPECT_EQ(upgrade.text(), "relay (direct failed: no answer from [2600::1]:1)");
+}
+
 TEST_F(PathUpgradeTest, WithoutAnAddressThereIsNothingToTry) {
   auto upgrade = make(dialler, {});
   upgrade.begin();
   pass(kTryAgainAtMost);
   EXPECT_THAT(dialler.tried, IsEmpty());
   EXPECT_EQ(upgrade.text(), "relay (direct failed: the relay named no address of the peer)");
+  EXPECT_EQ(to_text(upgrade.reason()), "no_address");
 }
 
 }  // namespace

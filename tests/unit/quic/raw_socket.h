@@ -30,6 +30,7 @@ class RawSocket {
   }
 
   net::SocketAddress address() const { return socket_->local(); }
+  net::UdpSocket* socket() { return socket_.get(); }
   void send(const net::SocketAddress& to, base::ByteView data, std::uint8_t ecn = 0) {
     const net::SendBatch batch{to, {}, ecn, data, data.size()};
     socket_->send({&batch, 1});

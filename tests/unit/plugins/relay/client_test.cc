@@ -118,17 +118,16 @@ TEST_F(RelayClientCommand, ACommandIsNobodyToBeReached) {
   EXPECT_TRUE(host.dials.empty());
 }
 
-TEST_F(RelayClient, AfterALossItComesBackAtOnceAndThenWithFullJitter) {
+TEST_F(RelayClient, AfterALossItComesBackWithFullJitterFromTheFirstTry) {
   const auto peer = announced();
   host.advance(kMinute);
   host.lose_peer(peer);
   EXPECT_EQ(host.metric("announced_at"), 0);
   EXPECT_EQ(host.metric("presence_lost"), 1);
-  ASSERT_EQ(host.dials.size(), 1u) << "at once";
   std::uint64_t longest = 0;
   std::set<std::uint64_t> pauses;
-  for (int i = 0; i < 14; ++i) {
-    host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, "nobody there");
+  for (int i = 0; i < 15; ++i) {
+    if (i > 0) host.fail_dial(host.dials.at(0), ATLAS_E_UNREACHABLE, "nobody there");
     const auto pause = wait_for_dial(kMinute);
     EXPECT_LE(pause, std::min<std::uint64_t>(250u << std::min(i, 7), 30'000) + 1) << i;
     longest = std::max(longest, pause);
@@ -283,6 +282,7 @@ TEST_F(RelayClient, ANoticeOfAStrangerIsIgnoredAndCounted) {
   EXPECT_EQ(host.metric("notices_from_strangers"), 2);
   // One that refuses to be our relay.
   host.lose_peer(relay_peer);
+  wait_for_dial(kSecond);
   const auto again = accept();
   host.answer(host.requests.at(0), kError, relay_error(5));
   host.deliver(again, kReady, ready_for(2));
@@ -338,7 +338,109 @@ TEST_F(RelayClient, ARelaysWordOnTheEndOfItsRoutesIsHeldToADay) {
   EXPECT_EQ(host.expected[1].expires, 0);
 }
 
+// --- ends of pairs ---
+
+class RelayClientPairs : public RelayClient {
+ protected:
+  // An agent that this node has a session with, through the pair that ready_for() offers.
+  atlas_peer reached(atlas_peer via, std::uint32_t trust = ATLAS_TRUST_RELAY) {
+    host.deliver(via, kReady, ready_for(2));
+    return host.connect_peer({.node_id = node_id(2), .address = kFirst, .trust = trust});
+  }
+  void tell_over(atlas_peer from, std::uint64_t session = 7, std::uint64_t other = 2) {
+    EXPECT_FALSE(host.deliver(from, kReady, encode(relay::Over{session, node_id(other)})).answered);
+  }
+};
+
+TEST_F(RelayClientPairs, TheEndOfAPairEndsTheSessionThatRunsThroughIt) {
+  const auto via = announced();
+  const auto peer = reached(via);
+  tell_over(via);
+  ASSERT_EQ(host.disconnects.size(), 1u);
+  EXPECT_EQ(host.disconnects[0].peer, peer);
+  EXPECT_EQ(host.metric("pairs_lost"), 1);
+}
+
+TEST_F(RelayClientPairs, OnlyTheRelaysWordOnThePairInUseCounts) {
+  const auto via = announced();
+  reached(via);
+  tell_over(host.connect_peer({.node_id = node_id(5)}));
+  tell_over(via, 6);     // of an earlier pair
+  tell_over(via, 7, 3);  // of another agent
+  EXPECT_TRUE(host.disconnects.empty());
+}
+
+TEST_F(RelayClientPairs, ADirectSessionIsAskedForASignOfLife) {
+  const auto via = announced();
+  const auto peer = reached(via, ATLAS_TRUST_UNKNOWN);
+  tell_over(via);
+  ASSERT_EQ(host.requests.size(), 1u);
+  EXPECT_EQ(host.requests[0].to, peer);
+  EXPECT_EQ(host.requests[0].type, 0xf0);
+  host.answer(host.requests[0], 0xf1, Bytes{0x80});
+  EXPECT_TRUE(host.disconnects.empty());
+  tell_over(via);
+  host.advance(2 * kSecond);
+  ASSERT_EQ(host.disconnects.size(), 1u);
+  EXPECT_EQ(host.disconnects[0].peer, peer);
+}
+
+TEST_F(RelayClientPairs, ADirectSessionThatComesBackFindsNoRelay) {
+  const auto via = announced();
+  const auto peer = reached(via, ATLAS_TRUST_UNKNOWN);
+  tell_over(via);
+  host.answer(host.requests.at(0), 0xf1, Bytes{0x80});
+  host.peers.at(peer).trust = ATLAS_TRUST_RELAY;
+  host.peer_event(ATLAS_PEER_PATH, host.peers.at(peer), 0);
+  ASSERT_EQ(host.disconnects.size(), 1u);
+  EXPECT_EQ(host.disconnects[0].peer, peer);
+}
+
+TEST_F(RelayClientPairs, WhatIsRememberedIsBounded) {
+  const auto via = announced();
+  for (std::uint64_t i = 0; i < relay::kMaxKnownPairs + 10; ++i) host.deliver(via, kReady, ready_for(1'000 + i));
+  std::size_t known = 0;
+  for (std::uint64_t i = 0; i < relay::kMaxKnownPairs + 10; ++i) {
+    host.connect_peer({.node_id = node_id(1'000 + i), .trust = ATLAS_TRUST_RELAY});
+    host.disconnects.clear();
+    tell_over(via, 7, 1'000 + i);
+    known += host.disconnects.size();
+  }
+  EXPECT_EQ(known, relay::kMaxKnownPairs);
+}
+
 // --- paths for dials ---
+
+// F1: the target of a relay that was restarted announces itself a moment later than this node.
+TEST_F(RelayClient, ARelayThatJustCameBackIsAskedAgain) {
+  const auto before = announced();
+  host.lose_peer(before);
+  wait_for_dial(kSecond);
+  const auto peer = accept();
+  take_announcement();
+  const auto reach = host.want_path(node_id(2), kFirst);
+  host.finish_dial_existing(host.dials.at(0), peer);
+  host.answer(host.requests.at(0), kError, relay_error(1));
+  EXPECT_FALSE(host.reaches.at(reach).over);
+  host.advance(150);
+  host.answer(host.requests.at(0), kError, relay_error(1));
+  EXPECT_FALSE(host.reaches.at(reach).over);
+  host.advance(450);
+  host.answer(host.requests.at(0), kError, relay_error(1));
+  EXPECT_TRUE(host.reaches.at(reach).over);
+  EXPECT_EQ(host.reaches.at(reach).status, ATLAS_E_UNREACHABLE);
+  const auto other = host.want_path(node_id(2), kFirst);
+  host.finish_dial_existing(host.dials.at(0), peer);
+  host.answer(host.requests.at(0), kError, relay_error(1));
+  host.advance(150);
+  host.answer(host.requests.at(0), kReady, ready_for(2));
+  EXPECT_EQ(host.reaches.at(other).status, ATLAS_OK);
+  host.advance(5 * kSecond);
+  const auto late = host.want_path(node_id(2), kFirst);
+  host.finish_dial_existing(host.dials.at(0), peer);
+  host.answer(host.requests.at(0), kError, relay_error(1));
+  EXPECT_TRUE(host.reaches.at(late).over) << "by now it should know";
+}
 
 TEST_F(RelayClient, FindsAPathForADial) {
   host.node_keys["network.relays"] = {};

@@ -77,6 +77,11 @@ TEST(RelayVectors, Ready) {
     if (message->waiting && vector.kind == Vector::Kind::kExact) {
       EXPECT_EQ(relay::encode_waiting(), payload_of(vector));
     }
+    ASSERT_EQ(message->over.has_value(), text(vector.fields, "status") == "ended");
+    if (message->over) {
+      EXPECT_EQ(message->over->peer_id, text(vector.fields.at("peer"), "node_id"));
+      EXPECT_EQ(relay::encode(*message->over), payload_of(vector));
+    }
     if (!message->forwarding) continue;
     const Forwarding& it = *message->forwarding;
     EXPECT_EQ(it.route, prefix(vector.fields.at("route")));
@@ -145,6 +150,21 @@ TEST(RelayMessages, AForwardingIsWholeOrRefused) {
   EXPECT_FALSE(decoded({.peer_id = "bob"}));
   EXPECT_FALSE(decoded({.status = "maybe"}));
   EXPECT_FALSE(decoded({.with_peer = false}));
+}
+
+TEST(RelayMessages, AnEndNamesItsSessionAndTheOtherAgent) {
+  const Bytes whole = relay::encode(relay::Over{77, node_id(1)});
+  const auto ready = relay::decode_ready(MapView::of(whole));
+  ASSERT_TRUE(ready && ready->over);
+  EXPECT_EQ(ready->over->session, 77u);
+  EXPECT_EQ(ready->over->peer_id, node_id(1));
+  EXPECT_FALSE(ready->forwarding || ready->waiting);
+  EXPECT_FALSE(relay::decode_ready(MapView::of(relay::encode(relay::Over{77, "bob"}))));
+  Writer without;
+  without.map(2).text("status").text("ended").text("session").integer(77);
+  const Bytes bytes = without.take();
+  EXPECT_FALSE(relay::decode_ready(MapView::of(bytes)));
+  EXPECT_FALSE(decoded({.status = "ended"})) << "no session number";
 }
 
 TEST(RelayMessages, ObservedAddressesAreReadStrictlyAndBounded) {
