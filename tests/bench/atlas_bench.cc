@@ -4,12 +4,14 @@
 //   atlas-bench idle 10000 --target 127.0.0.1:4433 --pid 71  drives one that runs
 //   atlas-bench relay --pairs 16 --seconds 5                a relay of its own and raw datagrams through it
 //   atlas-bench turn --target 127.0.0.1:3478 --pid 72       somebody else's relay
+//   atlas-bench turn-restart --target 127.0.0.1:3478 -- turnserver -n ...    one that it kills and starts again
 //   atlas-bench goals --rounds 3                            every mode in turn, medians beside the goals
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "bench/goals.h"
 #include "bench/modes.h"
@@ -20,23 +22,31 @@ namespace {
 
 using namespace atlas::bench;
 
-// One of the two: on a relay of its own, or on somebody else's.
+// One of the three: on a relay of its own, on somebody else's that runs, or on one that it starts.
 struct RelayMode {
   const char* name;
   const char* about;
   nlohmann::json (*relay)(const RelayOptions&);
   nlohmann::json (*other)(const ServerProcess&, const RelayOptions&);
+  nlohmann::json (*started)(const atlas::net::SocketAddress&, const RelayOptions&);
 };
 
 std::vector<RelayMode> add_relay_modes(CLI::App& app, RelayOptions& options) {
   std::vector<RelayMode> modes = {
-      {"relay", "what forwarding costs, how fast it is, what is lost", relay, nullptr},
-      {"relay-rtt", "round trips through the relay and without it", relay_rtt, nullptr},
-      {"relay-limit", "what arrives of twice relay_bandwidth_limit", relay_limit, nullptr},
-      {"relay-fair", "what greedy pairs leave to the others", relay_fair, nullptr},
-      {"relay-idle", "memory of idle pairs, and an active one among them", relay_idle, nullptr},
-      {"turn", "a TURN server at --target, beside `relay` and `relay-rtt`", nullptr, turn},
-      {"stream-relay", "Syncthing's relay server at --target, likewise", nullptr, stream_relay}};
+      {"relay", "R1: what forwarding costs, how fast it is, what is lost", relay, nullptr, nullptr},
+      {"relay-rtt", "R2: round trips through the relay and without it", relay_rtt, nullptr, nullptr},
+      {"relay-limit", "R3: what arrives of twice relay_bandwidth_limit", relay_limit, nullptr, nullptr},
+      {"relay-fair", "what greedy pairs leave to the others", relay_fair, nullptr, nullptr},
+      {"relay-idle", "memory of idle pairs, and an active one among them", relay_idle, nullptr, nullptr},
+      {"relay-restart", "F1: how long a pair is apart when its relay is killed and started again, --pairs times",
+       relay_restart, nullptr, nullptr},
+      {"relay-cycles", "what agents that come, meet and leave, --pairs times, leave behind", relay_cycles, nullptr,
+       nullptr},
+      {"turn", "R1 and R2 of a TURN server at --target", nullptr, turn, nullptr},
+      {"stream-relay", "R1 and R2 of Syncthing's relay server at --target", nullptr, stream_relay, nullptr},
+      {"stream-limit", "R3 of one that was told --limit", nullptr, stream_limit, nullptr},
+      {"turn-restart", "F1 of a TURN server that the words after -- start at --target", nullptr, nullptr, turn_restart},
+      {"stream-restart", "F1 of Syncthing's relay server, likewise", nullptr, nullptr, stream_restart}};
   for (const RelayMode& mode : modes) {
     auto* it = app.add_subcommand(mode.name, mode.about)->fallthrough();
     it->add_option("--pairs", options.pairs, "of agents; 0: what the mode is made for");
@@ -47,9 +57,25 @@ std::vector<RelayMode> add_relay_modes(CLI::App& app, RelayOptions& options) {
                    "bytes under way, of all pairs without a rate; 0: what the mode is made for");
     it->add_option("--seconds", options.seconds, "of sending; 0: what the mode is made for");
     it->add_option("--in-flight", options.in_flight, "handshakes or requests at once")->capture_default_str();
+    it->add_option("--log", options.log, "log.level of the nodes that are started")->capture_default_str();
+    if (mode.started != nullptr) it->add_option("command", options.command, "what starts the relay")->required();
     it->add_flag("--pin", options.pin, "the relay on one processor, this tool on another");
   }
   return modes;
+}
+
+// Where somebody else's relay is, or will be.
+struct Target {
+  std::optional<atlas::net::SocketAddress> address;
+  int pid;
+};
+
+nlohmann::json run(const RelayMode& mode, const Target& target, const RelayOptions& options) {
+  if (mode.relay != nullptr) return mode.relay(options);
+  if (!target.address) throw std::runtime_error("a relay that is not ours needs --target ip:port");
+  if (mode.started != nullptr) return mode.started(*target.address, options);
+  if (target.pid == 0) throw std::runtime_error("a relay that runs already needs --pid");
+  return mode.other(ServerProcess(*target.address, target.pid), options);
 }
 
 }  // namespace
@@ -91,22 +117,17 @@ int main(int argc, char** argv) {
       return 0;
     }
     relaying.atlas = atlas;
+    const Target where{atlas::net::SocketAddress::parse(target), pid};
     for (const auto& mode : relay_modes) {
-      if (mode.relay == nullptr || !app.got_subcommand(mode.name)) continue;
-      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", mode.relay(relaying)}}.dump(2) << '\n';
+      if (!app.got_subcommand(mode.name)) continue;
+      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", run(mode, where, relaying)}}.dump(2) << '\n';
       return 0;
     }
-    const auto address = atlas::net::SocketAddress::parse(target);
-    if (!target.empty() && (!address || pid == 0)) throw std::runtime_error("--target is ip:port and needs --pid");
-    for (const auto& mode : relay_modes) {
-      if (mode.other == nullptr || !app.got_subcommand(mode.name)) continue;
-      if (target.empty()) throw std::runtime_error("a relay that is not ours needs --target and --pid");
-      const ServerProcess server(*address, pid);
-      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", mode.other(server, relaying)}}.dump(2) << '\n';
-      return 0;
+    if (!target.empty() && (!where.address || pid == 0)) {
+      throw std::runtime_error("--target is ip:port and needs --pid");
     }
     ServerProcess server = target.empty() ? ServerProcess::start(atlas, {.roles = {"bootstrap", "keepalive"}})
-                                          : ServerProcess(*address, pid);
+                                          : ServerProcess(*where.address, pid);
     nlohmann::json out;
     for (const auto& [name, run] : modes) {
       if (!app.got_subcommand(name)) continue;

@@ -1,6 +1,5 @@
 #include "bench/data_socket.h"
 
-#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -91,15 +90,6 @@ std::uint64_t DataSocket::drops() const {
   socklen_t length = sizeof values;
   if (::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, values.data(), &length) != 0) fail("SO_MEMINFO", errno);
   return values[SK_MEMINFO_DROPS];
-}
-
-void DataSocket::set_blocking(int receive_ms) {
-  const int flags = ::fcntl(fd(), F_GETFL);
-  const timeval most{receive_ms / 1000, (receive_ms % 1000) * 1000};
-  if (flags < 0 || ::fcntl(fd(), F_SETFL, flags & ~O_NONBLOCK) != 0 ||
-      ::setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) != 0) {
-    fail("a socket that waits", errno);
-  }
 }
 
 }  // namespace atlas::bench

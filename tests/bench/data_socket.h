@@ -33,8 +33,6 @@ class DataSocket {
   base::Bytes receive_one(int wait_ms);
   // Messages that came while the socket was full, as the kernel counts them.
   std::uint64_t drops() const;
-  // From now on send(2) and recv(2) on fd() wait, recv no longer than this.
-  void set_blocking(int receive_ms);
 
  private:
   net::OpenedUdp opened_;

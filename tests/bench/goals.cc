@@ -38,6 +38,7 @@ struct Work {
 constexpr Work kWorks[] = {{"relay", on_relay<relay>},
                            {"relay round trip", on_relay<relay_rtt>},
                            {"relay limit", on_relay<relay_limit>},
+                           {"relay restart", on_relay<relay_restart>},
                            {"handshakes", on_bootstrap<handshakes>},
                            {"idle", on_bootstrap<idle>, 10'000},
                            {"register", on_bootstrap<register_peers>, 0},
@@ -64,6 +65,7 @@ constexpr Goal kGoals[] = {
     {"D3", "connect, register, disconnect, server CPU", "register", "/connect_register_disconnect/srv_cpu_us_per_conn",
      "us", 310},
     {"D4", "resident memory of a registered peer", "records", "/bytes_per_record", "bytes", 400},
+    {"F1", "a pair passes traffic again after its relay was killed", "relay restart", "/seconds", "s", 1},
     {"F2", "2 000 clients back after the server was killed", "restart 2000", "/seconds_until_all_back", "s", 3},
     {"F3", "10 000 clients back after the server was killed", "restart 10000", "/seconds_until_all_back", "s", 10},
 };

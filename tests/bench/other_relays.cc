@@ -10,7 +10,7 @@
 #include <string>
 
 #include "bench/meter.h"
-#include "bench/relay_pairs.h"
+#include "bench/relay_run.h"
 #include "bench/stream_pairs.h"
 #include "bench/turn_pairs.h"
 
@@ -23,9 +23,10 @@ namespace {
 constexpr std::size_t kPairs = 16;
 // What a server without UDP GRO takes without loss: each datagram has a buffer of its own in its socket's queue.
 constexpr std::size_t kBurst = 10, kDatagramWindow = 64 << 10;
-constexpr int kReceiveMs = 50;
+constexpr base::MonoNs kTenth = 100 * base::kMillisecond;
+// What a limiter lets through before it bites: the burst of Syncthing's is two seconds' worth.
+constexpr base::MonoNs kBeforeLimit = 3 * base::kSecond;
 constexpr std::size_t kPiece = 64 << 10;  // of a stream, for one system call
-constexpr base::MonoNs kWarmUp = 200 * base::kMillisecond;
 
 base::MonoNs span_of(const RelayOptions& options) {
   return static_cast<base::MonoNs>((options.seconds > 0 ? options.seconds : 5) * 1e9);
@@ -35,8 +36,10 @@ std::size_t pairs_of(const RelayOptions& options) {
   return options.pairs != 0 ? options.pairs : kPairs;
 }
 
-// Bytes that came through in this time: every stream is written to and read from as it allows.
-std::uint64_t pump(const std::vector<StreamPairs::Pair>& pairs, const base::Clock& clock, base::MonoNs span) {
+// Bytes that came through in this time, and in each tenth of a second of it: every stream is written to and read from
+// as it allows.
+std::uint64_t pump(const std::vector<StreamPairs::Pair>& pairs, const base::Clock& clock, base::MonoNs span,
+                   std::vector<double>* tenths = nullptr) {
   std::vector<pollfd> waiting;
   for (const auto& pair : pairs) {
     waiting.push_back({pair.source.get(), POLLOUT, 0});
@@ -45,7 +48,9 @@ std::uint64_t pump(const std::vector<StreamPairs::Pair>& pairs, const base::Cloc
   const base::Bytes out(kPiece, 0x5a);
   base::Bytes in(4 * kPiece);
   std::uint64_t arrived = 0;
-  for (const base::MonoNs end = clock.mono_ns() + span; clock.mono_ns() < end;) {
+  const base::MonoNs start = clock.mono_ns(), end = start + span;
+  if (tenths != nullptr) tenths->assign(static_cast<std::size_t>((span + kTenth - 1) / kTenth), 0);
+  for (base::MonoNs now = start; now < end; now = clock.mono_ns()) {
     if (::poll(waiting.data(), waiting.size(), 100) < 0 && errno != EINTR) throw std::runtime_error("poll");
     for (const pollfd& one : waiting) {
       if (one.revents == 0) continue;
@@ -53,7 +58,9 @@ std::uint64_t pump(const std::vector<StreamPairs::Pair>& pairs, const base::Cloc
       const auto done = sends ? ::send(one.fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
                               : ::recv(one.fd, in.data(), in.size(), MSG_DONTWAIT);
       if (done == 0 || (done < 0 && errno != EAGAIN)) throw std::runtime_error("the relay ended a stream");
-      if (!sends && done > 0) arrived += static_cast<std::uint64_t>(done);
+      if (sends || done <= 0) continue;
+      arrived += static_cast<std::uint64_t>(done);
+      if (tenths != nullptr) (*tenths)[static_cast<std::size_t>((now - start) / kTenth)] += static_cast<double>(done);
     }
   }
   return arrived;
@@ -78,10 +85,9 @@ json turn(const ServerProcess& server, const RelayOptions& options) {
   out["burst"] = flows[0].burst;
   report(out, measure(server, clock, generator, flows, span_of(options)));
   const std::size_t last = pairs.size() - 1;
-  pairs.set_blocking(last, kReceiveMs);
   const DirectWay direct({server.address().ip, 0}, kDatagram);
-  out["round_trip"] = compare_ways(clock, pairs.client(last, kDatagram), pairs.peer(last, kDatagram), direct.near,
-                                   direct.far, span_of(options));
+  out["round_trip"] = compare_ways(clock, server, pairs.client(last, kDatagram), pairs.peer(last, kDatagram),
+                                   direct.near, direct.far, span_of(options));
   return out;
 }
 
@@ -92,11 +98,11 @@ json stream_relay(const ServerProcess& server, const RelayOptions& options) {
   const auto& last = streams.pairs().back();
   const auto [direct_near, direct_far] = direct_streams(server.address().ip);
   const auto end = [](const net::Descriptor& stream) {
-    set_waiting(stream.get(), kReceiveMs);
+    set_not_waiting(stream.get());
     return End{stream.get(), base::Bytes(kDatagram), kDatagram};
   };
-  out["round_trip"] =
-      compare_ways(clock, end(last.source), end(last.target), end(direct_near), end(direct_far), span_of(options));
+  out["round_trip"] = compare_ways(clock, server, end(last.source), end(last.target), end(direct_near), end(direct_far),
+                                   span_of(options));
 
   for (const auto& pair : streams.pairs()) {
     set_not_waiting(pair.source.get());
@@ -114,6 +120,23 @@ json stream_relay(const ServerProcess& server, const RelayOptions& options) {
   out["server_busy"] = cpu / wall;
   out["own_busy"] = meter.own_cpu_s() / wall;
   out["other_cores"] = meter.other_cores();
+  return out;
+}
+
+json stream_limit(const ServerProcess& server, const RelayOptions& options) {
+  if (options.limit == 0) throw std::runtime_error("--limit: what the relay was told");
+  const base::SystemClock clock;
+  const StreamPairs streams(server.address(), 1);
+  set_not_waiting(streams.pairs()[0].source.get());
+  set_not_waiting(streams.pairs()[0].target.get());
+  const double span = options.seconds > 0 ? options.seconds : 10;
+  pump(streams.pairs(), clock, kBeforeLimit);
+  std::vector<double> tenths;
+  pump(streams.pairs(), clock, static_cast<base::MonoNs>(span * 1.2e9), &tenths);
+  json out = {{"limit", options.limit}, {"seconds", span}};
+  out["delivered_of_configured"] =
+      against_limit(tenths, static_cast<std::size_t>(span * 10), static_cast<double>(options.limit));
+  out["worst_error"] = out["delivered_of_configured"]["error"];
   return out;
 }
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# R1 (CPU for each Gbit forwarded) and R2 (what a relay adds to a round trip) of this node's relay, beside coturn and
-# Syncthing's strelaysrv where these are installed (Debian packages coturn and syncthing-relaysrv), in turns, so that a
-# neighbour's load falls on all of them. Medians as a table; what a server was not measured for is said.
+# R1 (CPU for each Gbit forwarded), R2 (what a relay adds to a round trip), R3 (how well a bandwidth limit holds) and F1
+# (a relay is killed and restarted: until a pair passes traffic again) of this node's relay, beside coturn and
+# Syncthing's strelaysrv where these are installed (Debian packages coturn and syncthing-relaysrv). All in turns, so
+# that a neighbour's load falls on all of them. Medians as a table, then the same as JSON; what is not installed is
+# skipped, and said so.
 #
 #   tests/bench/relay-beside.sh <build directory> [rounds, 3] [seconds each, 5]
 #
 # Only loopback and ports that are free. Ends nothing but what it started. RAW=<directory> keeps every run's JSON;
-# TURNSERVER and STRELAYSRV name programs that are elsewhere.
+# TURNSERVER and STRELAYSRV name programs that are elsewhere; PATIENCE is how long F1 waits for a pair of coturn's.
+# F1 of strelaysrv is that of clients which join again at once; Syncthing's own wait longer.
 set -euo pipefail
 export LC_ALL=C
 
@@ -14,10 +17,12 @@ if [ $# -lt 1 ] || [ ! -x "$1/atlas-bench" ] || [ ! -x "$1/atlas" ]; then
   echo "usage: $0 <build directory with atlas and atlas-bench> [rounds] [seconds each]" >&2
   exit 2
 fi
-build=$1 rounds=${2:-3} seconds=${3:-5}
+build=$1 rounds=${2:-3} seconds=${3:-5} patience=${PATIENCE:-60}
+stream_limit=1048576 # bytes a second
 work=$(mktemp -d)
 raw=${RAW:-$work/raw}
 mkdir -p "$raw"
+rm -f "$raw"/*.json
 started=()
 
 clean_up() {
@@ -39,13 +44,12 @@ in_use() {
     "/proc/net/$1" "/proc/net/${1}6" 2>/dev/null
 }
 
+# Of these, never the same one twice.
+next_port=$((20000 + RANDOM % 10000))
 free_port() {
-  local port
-  while :; do
-    port=$((20000 + RANDOM % 12000))
-    in_use tcp "$port" || in_use udp "$port" || break
-  done
-  echo "$port"
+  port=$next_port
+  while in_use tcp "$port" || in_use udp "$port"; do port=$((port + 1)); done
+  next_port=$((port + 1))
 }
 
 find_program() {
@@ -75,12 +79,16 @@ start() {
   started_pid=0
 }
 
-# run <round> <name> <atlas-bench words ...>
+# run <round> <name> <atlas-bench words ...>: a run that fails is said, and missing in the medians.
 run() {
   local round=$1 name=$2
   shift 2
   echo "round $round of $rounds: $name" >&2
-  "$build/atlas-bench" "$@" --seconds "$seconds" --atlas "$build/atlas" >"$raw/$name.$round.json"
+  if ! "$build/atlas-bench" "$@" >"$work/out.json" 2>"$work/errors"; then
+    echo "round $round of $rounds: $name failed: $(tail -n 1 "$work/errors")" >&2
+    return
+  fi
+  mv "$work/out.json" "$raw/$name.$round.json"
 }
 
 # figure <file> <key> [<object that it is in>]
@@ -90,64 +98,130 @@ figure() {
     inside && index($0, key) { sub(/.*: /, ""); sub(/,$/, ""); print; exit }' "$1"
 }
 
-# figures <name> <key> [<object>]: of all rounds, sorted
-figures() {
+# median <name> <key> [<object>]: of all rounds that have a number there; null when none has
+median() {
   local name=$1 round
   shift
-  for round in $(seq "$rounds"); do figure "$raw/$name.$round.json" "$@"; done | sort -g
+  for round in $(seq "$rounds"); do
+    if [ -f "$raw/$name.$round.json" ]; then figure "$raw/$name.$round.json" "$@"; fi
+  done | { grep -v null || true; } | sort -g |
+    awk '{ all[NR] = $1 } END { if (NR == 0) print "null"; else printf "%.4f\n", all[int((NR + 1) / 2)] }'
 }
 
-median() {
-  figures "$@" |
-    awk '{ all[NR] = $1 } END { printf "%.3f", all[int((NR + 1) / 2)] }'
-}
-
-most() {
-  figures "$@" | awk '{ last = $1 } END { printf "%.2f", last }'
-}
+# --- the others, once for all rounds ---
 
 turnserver=$(find_program "${TURNSERVER:-}" turnserver /usr/bin/turnserver)
 strelaysrv=$(find_program "${STRELAYSRV:-}" strelaysrv /usr/bin/strelaysrv)
-turn_pid=0 stream_pid=0
+
+# turn_words <port>, stream_words <port> <more ...>: what starts one there, into `words`
+turn_words() {
+  words=("$turnserver" -n --no-auth --no-cli --no-tls --no-dtls --listening-ip 127.0.0.1 --relay-ip 127.0.0.1
+    --listening-port "$1" --allow-loopback-peers --userdb "$work/turndb" --pidfile "$work/turnserver.$1.pid"
+    --log-file stdout --simple-log)
+}
+stream_words() {
+  local port=$1
+  shift
+  mkdir -p "$work/keys.$port"
+  words=("$strelaysrv" -listen "127.0.0.1:$port" -keys "$work/keys.$port" -pools "" -status-srv "" "$@")
+}
+
+turn_pid=0 stream_pid=0 limited_pid=0
 if [ -z "$turnserver" ]; then
   echo "coturn: skipped, there is no turnserver here; the Debian package coturn has it" >&2
 else
-  turn_port=$(free_port)
-  start coturn udp "$turn_port" "$turnserver" -n --no-auth --no-cli --no-tls --no-dtls --listening-ip 127.0.0.1 \
-    --relay-ip 127.0.0.1 --listening-port "$turn_port" --allow-loopback-peers --userdb "$work/turndb" \
-    --pidfile "$work/turnserver.pid" --log-file stdout --simple-log
+  free_port
+  turn_port=$port
+  turn_words "$turn_port"
+  start coturn udp "$turn_port" "${words[@]}"
   turn_pid=$started_pid
 fi
 if [ -z "$strelaysrv" ]; then
   echo "strelaysrv: skipped, it is not here; the Debian package syncthing-relaysrv has it" >&2
 else
-  stream_port=$(free_port)
-  mkdir "$work/keys"
-  start strelaysrv tcp "$stream_port" "$strelaysrv" -listen "127.0.0.1:$stream_port" -keys "$work/keys" -pools "" \
-    -status-srv ""
+  free_port
+  stream_port=$port
+  stream_words "$stream_port"
+  start strelaysrv tcp "$stream_port" "${words[@]}"
   stream_pid=$started_pid
+  free_port
+  limited_port=$port
+  stream_words "$limited_port" -per-session-rate "$stream_limit"
+  start strelaysrv-limited tcp "$limited_port" "${words[@]}"
+  limited_pid=$started_pid
 fi
 
 for round in $(seq "$rounds"); do
-  run "$round" atlas relay
-  run "$round" atlas-rtt relay-rtt
-  if [ "$turn_pid" != 0 ]; then run "$round" coturn turn --target "127.0.0.1:$turn_port" --pid "$turn_pid"; fi
+  run "$round" atlas relay --seconds "$seconds" --atlas "$build/atlas"
+  run "$round" atlas-rtt relay-rtt --seconds "$seconds" --atlas "$build/atlas"
+  if [ "$turn_pid" != 0 ]; then
+    run "$round" coturn turn --seconds "$seconds" --target "127.0.0.1:$turn_port" --pid "$turn_pid"
+  fi
   if [ "$stream_pid" != 0 ]; then
-    run "$round" strelaysrv stream-relay --target "127.0.0.1:$stream_port" --pid "$stream_pid"
+    run "$round" strelaysrv stream-relay --seconds "$seconds" --target "127.0.0.1:$stream_port" --pid "$stream_pid"
+  fi
+  run "$round" atlas-limit relay-limit --atlas "$build/atlas"
+  if [ "$limited_pid" != 0 ]; then
+    run "$round" strelaysrv-limit stream-limit --limit "$stream_limit" --target "127.0.0.1:$limited_port" \
+      --pid "$limited_pid"
+  fi
+  run "$round" atlas-restart relay-restart --pairs 3 --atlas "$build/atlas"
+  if [ "$stream_pid" != 0 ]; then
+    free_port
+    stream_words "$port"
+    run "$round" strelaysrv-restart stream-restart --target "127.0.0.1:$port" -- "${words[@]}"
   fi
 done
+if [ "$turn_pid" != 0 ]; then # once: it is known to wait
+  free_port
+  turn_words "$port"
+  run 1 coturn-restart turn-restart --seconds "$patience" --target "127.0.0.1:$port" -- "${words[@]}"
+fi
 
-# row <shown> <file of R1> <file of R2>
-row() {
-  printf '| %s | %s | %s | %s | %s | %s |\n' "$1" "$(median "$2" srv_cpu_s_per_gbit)" \
-    "$(median "$2" delivered_gbit_per_s)" "$(median "$3" p50 added_us)" "$(median "$3" p99 added_us)" \
-    "$(most "$2" other_cores)"
+# --- what came out ---
+
+relays=(atlas)
+if [ "$turn_pid" != 0 ]; then relays+=(coturn); fi
+if [ "$stream_pid" != 0 ]; then relays+=(strelaysrv); fi
+declare -A what=([atlas]='UDP, 1 200 bytes' [coturn]='UDP, 1 200 bytes' [strelaysrv]='TCP streams')
+
+# measured <relay>: sets the figures of one row; null for what was not measured or did not happen in time
+measured() {
+  local trips=$1 within=round_trip
+  if [ "$1" = atlas ]; then trips=atlas-rtt within=figures; fi
+  cpu=$(median "$1" srv_cpu_s_per_gbit) rate=$(median "$1" delivered_gbit_per_s) others=$(median "$1" other_cores)
+  added=$(median "$trips" p50 added_us) added90=$(median "$trips" p90 added_us)
+  relayed=$(median "$trips" p50 relayed_us) direct=$(median "$trips" p50 direct_us)
+  bare=$(median "$trips" p50 bare_added_us) lost=$(median "$trips" lost "$within")
+  error=$(median "$1-limit" worst_error figures) again=$(median "$1-restart" seconds figures)
+}
+
+shown() {
+  if [ "$1" = null ]; then echo "${2:--}"; else echo "$1"; fi
 }
 
 echo "Medians of $rounds rounds of $seconds s. Figures with another program on more than 0.05 processors are doubtful."
 echo
-echo '| relay | R1: CPU s per Gbit | Gbit/s | R2: added round trip, p50 us | p99 us | other processors, most |'
-echo '|---|---|---|---|---|---|'
-row 'atlas, datagrams of 1 200 bytes' atlas atlas-rtt
-if [ "$turn_pid" != 0 ]; then row 'coturn, UDP, datagrams of 1 200 bytes' coturn coturn; fi
-if [ "$stream_pid" != 0 ]; then row 'strelaysrv, TCP streams' strelaysrv strelaysrv; fi
+printf '| relay | R1: CPU s per Gbit | Gbit/s | R2: added round trip, p50 us | p90 us | a bare forwarder adds, p50 us |'
+printf ' R3: worst error over 10 s | F1: s until traffic | other processors |\n|---|---|---|---|---|---|---|---|---|\n'
+for relay in "${relays[@]}"; do
+  measured "$relay"
+  late=-
+  if [ "$relay" = coturn ] && [ -f "$raw/coturn-restart.1.json" ]; then late="> $patience"; fi
+  printf '| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$relay" "${what[$relay]}" "$(shown "$cpu")" \
+    "$(shown "$rate")" "$(shown "$added")" "$(shown "$added90")" "$(shown "$bare")" "$(shown "$error")" \
+    "$(shown "$again" "$late")" "$(shown "$others")"
+done
+echo
+printf '{"rounds":%s,"seconds":%s,"patience_s":%s,"relays":[' "$rounds" "$seconds" "$patience"
+comma=
+for relay in "${relays[@]}"; do
+  measured "$relay"
+  printf '%s\n {"relay":"%s","srv_cpu_s_per_gbit":%s,"gbit_per_s":%s,"other_cores":%s,"limit_worst_error":%s,' \
+    "$comma" "$relay" "$cpu" "$rate" "$others" "$error"
+  printf '"restart_s":%s,"round_trip_us":{"added_p50":%s,"added_p90":%s,"relayed_p50":%s,"direct_p50":%s,' \
+    "$again" "$added" "$added90" "$relayed" "$direct"
+  printf '"bare_added_p50":%s,"lost":%s}}' "$bare" "$lost"
+  comma=,
+done
+printf '\n]}\n'

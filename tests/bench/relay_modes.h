@@ -12,14 +12,16 @@ namespace atlas::bench {
 
 struct RelayOptions {
   std::filesystem::path atlas;
-  std::size_t pairs = 0;       // of agents; 0: what the mode is made for
-  double rate = 0;             // bytes a second of each pair; 0: as fast as it goes
-  double seconds = 0;          // of sending; 0: what the mode is made for
-  std::uint64_t limit = 0;     // transport.relay_bandwidth_limit, bytes a second; 0: none
-  std::size_t burst = 0;       // datagrams that an agent sends together; 0: by its rate
-  std::size_t window = 0;      // bytes under way, of all pairs without a rate; 0: what the mode is made for
-  std::size_t in_flight = 64;  // handshakes or requests at once
-  bool pin = false;            // the relay on one processor, this tool on another
+  std::size_t pairs = 0;                  // of agents; 0: what the mode is made for
+  double rate = 0;                        // bytes a second of each pair; 0: as fast as it goes
+  double seconds = 0;                     // of sending; 0: what the mode is made for
+  std::uint64_t limit = 0;                // transport.relay_bandwidth_limit, bytes a second; 0: none
+  std::size_t burst = 0;                  // datagrams that an agent sends together; 0: by its rate
+  std::size_t window = 0;                 // bytes under way, of all pairs without a rate; 0: what the mode is made for
+  std::size_t in_flight = 64;             // handshakes or requests at once
+  bool pin = false;                       // the relay on one processor, this tool on another
+  std::string log = "warn";               // of the nodes that the mode starts
+  std::vector<std::string> command = {};  // that starts somebody else's relay
 };
 
 // R1: CPU of the relay for each Gbit that arrives, the rate, what is lost and where.
@@ -32,16 +34,10 @@ nlohmann::json relay_limit(const RelayOptions& options);
 nlohmann::json relay_fair(const RelayOptions& options);
 // Memory of pairs that send nothing, and what one that does costs among them.
 nlohmann::json relay_idle(const RelayOptions& options);
-
-// A stretch of sending and what it cost the server.
-struct Cost {
-  Traffic traffic;
-  double server_cpu_s = 0, own_cpu_s = 0, other_cores = 0;
-  std::uint64_t server_socket_drops = 0;
-};
-// The same figures for every relay: srv_cpu_s_per_gbit, server_busy, delivered_gbit_per_s, loss ...
-void report(nlohmann::json& out, const Cost& cost);
-Cost measure(const ServerProcess& server, const base::Clock& clock, Generator& generator,
-             const std::vector<Flow>& flows, base::MonoNs span);
+// F1: two nodes that can meet only at a relay, which is killed and started again (`seconds` later; 0: at once); until
+// they pass traffic again.
+nlohmann::json relay_restart(const RelayOptions& options);
+// Agents that come, are connected and leave again, `pairs` times: what that leaves behind at the relay.
+nlohmann::json relay_cycles(const RelayOptions& options);
 
 }  // namespace atlas::bench

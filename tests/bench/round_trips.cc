@@ -2,96 +2,145 @@
 
 #include <sys/socket.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
+#include "bench/bare_forwarder.h"
 #include "bench/meter.h"
+#include "bench/processors.h"
 
 namespace atlas::bench {
 namespace {
 
-constexpr int kPatienceMs = 50;
-constexpr int kTurns = 10;
+constexpr base::MonoNs kPatience = 50 * base::kMillisecond;
+constexpr int kTurns = 20;
+constexpr base::MonoNs kWarmUp = 100 * base::kMillisecond;
 
 using Number = std::uint64_t;
 
-// A whole message of that size, nothing for another one or when none came in time.
-std::optional<Number> receive(int fd, base::Bytes& buffer, std::size_t expected) {
-  const auto got = ::recv(fd, buffer.data(), expected, MSG_WAITALL);
-  if (got != static_cast<ssize_t>(expected)) return std::nullopt;
-  Number number;
-  std::memcpy(&number, buffer.data() + expected - sizeof number, sizeof number);
-  return number;
-}
-
-void send(int fd, base::Bytes& message, Number number) {
+void send(const End& end, base::Bytes& message, Number number) {
   std::memcpy(message.data() + message.size() - sizeof number, &number, sizeof number);
-  if (::send(fd, message.data(), message.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(message.size())) {
+  if (::send(end.fd, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+      static_cast<ssize_t>(message.size())) {
     throw std::runtime_error(std::string("send: ") + std::strerror(errno));
   }
 }
 
+bool is_stream(const End& end) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(end.fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) throw std::runtime_error("no socket to read from");
+  return type == SOCK_STREAM;
+}
+
+// What comes to one end: whole messages, of a stream piece by piece.
+class Arrivals {
+ public:
+  explicit Arrivals(const End& end) : fd_(end.fd), stream_(is_stream(end)), buffer_(end.expected) {}
+
+  // The number in the next message, nothing while there is none.
+  std::optional<Number> look() {
+    const auto got = ::recv(fd_, buffer_.data() + filled_, buffer_.size() - filled_,
+                            stream_ ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_TRUNC);
+    if (got == 0 && stream_) throw std::runtime_error("the relay ended a stream");
+    if (got <= 0) return std::nullopt;
+    if (stream_) {
+      filled_ += static_cast<std::size_t>(got);
+      if (filled_ < buffer_.size()) return std::nullopt;
+      filled_ = 0;
+    } else if (static_cast<std::size_t>(got) != buffer_.size()) {
+      return std::nullopt;
+    }
+    Number number;
+    std::memcpy(&number, buffer_.data() + buffer_.size() - sizeof number, sizeof number);
+    return number;
+  }
+
+ private:
+  const int fd_;
+  const bool stream_;
+  base::Bytes buffer_;
+  std::size_t filled_ = 0;
+};
+
 }  // namespace
 
 void round_trips(const base::Clock& clock, const End& near, const End& far, base::MonoNs span, RoundTrips& out) {
-  std::atomic<bool> over = false;
-  std::jthread echo([&] {
-    base::Bytes message = far.message, buffer(far.expected);
-    while (!over) {
-      if (const auto number = receive(far.fd, buffer, far.expected)) send(far.fd, message, *number);
-    }
-  });
-  base::Bytes message = near.message, buffer(near.expected);
-  const base::MonoNs end = clock.mono_ns() + span;
-  static Number next = 1;  // an answer of an earlier stretch is told apart
-  for (base::MonoNs now = clock.mono_ns(); now < end;) {
-    const Number number = next++;
-    send(near.fd, message, number);
+  base::Bytes there = near.message, back = far.message;
+  Arrivals at_near(near), at_far(far);
+  static Number next = 1;  // a message of an earlier round is told apart
+  base::MonoNs now = clock.mono_ns();
+  // False when the message did not come; `now` is when it came, or when nobody waited for it any more.
+  const auto comes = [&](Arrivals& arrivals, Number number, base::MonoNs until) {
     std::optional<Number> got;
-    base::MonoNs after = now;
     do {
-      got = receive(near.fd, buffer, near.expected);
-      after = clock.mono_ns();
-    } while (got != number && after - now < kPatienceMs * base::kMillisecond);
-    if (got == number) {
-      out.samples.push_back(after - now);
+      got = arrivals.look();
+      now = clock.mono_ns();
+    } while (got != number && now < until);
+    return got == number;
+  };
+  for (const base::MonoNs end = now + span; now < end;) {
+    const Number number = next++;
+    const base::MonoNs start = now;
+    send(near, there, number);
+    bool came = comes(at_far, number, start + kPatience);
+    if (came) {
+      send(far, back, number);
+      came = comes(at_near, number, start + kPatience);
+    }
+    if (came) {
+      out.samples.push_back(now - start);
     } else {
       ++out.lost;
     }
-    now = clock.mono_ns();
   }
-  over = true;
 }
 
 DirectWay::DirectWay(const net::SocketAddress& loopback, std::size_t size) : a(loopback), b(loopback) {
   a.connect(b.local());
   b.connect(a.local());
-  for (DataSocket* socket : {&a, &b}) socket->set_blocking(kPatienceMs);
   near = {a.fd(), base::Bytes(size), size};
   far = {b.fd(), base::Bytes(size), size};
 }
 
-nlohmann::json compare_ways(const base::Clock& clock, const End& near, const End& far, const End& direct_near,
-                            const End& direct_far, base::MonoNs span, const std::function<void()>& between) {
-  RoundTrips relayed, direct;
+nlohmann::json compare_ways(const base::Clock& clock, const ServerProcess& server, const End& near, const End& far,
+                            const End& direct_near, const End& direct_far, base::MonoNs span,
+                            const std::function<void()>& between) {
+  std::optional<BareForwarder> bare;  // there is none for streams: proxying them is another thing
+  std::vector<pid_t> servers = {server.pid()};
+  if (!is_stream(near)) servers.push_back(bare.emplace(server.address().ip, near.message.size()).pid());
+  const KeptApart kept(servers);
+  struct Way {
+    const char* name;
+    const End &near, &far;
+    RoundTrips trips = {};
+  };
+  std::vector<Way> ways = {{"relayed_us", near, far}, {"direct_us", direct_near, direct_far}};
+  if (bare) ways.push_back({"bare_us", bare->near(), bare->far()});
+  for (Way& way : ways) {
+    RoundTrips warm_up;
+    round_trips(clock, way.near, way.far, kWarmUp, warm_up);
+  }
   for (int i = 0; i < kTurns; ++i) {
-    round_trips(clock, near, far, span / kTurns / 2, relayed);
-    round_trips(clock, direct_near, direct_far, span / kTurns / 2, direct);
+    for (Way& way : ways)
+      round_trips(clock, way.near, way.far, span / kTurns / static_cast<int>(ways.size()), way.trips);
     if (between) between();
   }
-  if (relayed.samples.empty() || direct.samples.empty()) throw std::runtime_error("no round trip came to its end");
   nlohmann::json out;
-  out["round_trips"] = relayed.samples.size();
-  out["lost"] = relayed.lost + direct.lost;
-  out["relayed_us"] = percentiles(relayed.samples);
-  out["direct_us"] = percentiles(direct.samples);
+  out["apart"] = kept.apart();  // false: on one processor, and the figures are of its scheduler
+  out["round_trips"] = ways[0].trips.samples.size();
+  out["lost"] = ways[0].trips.lost;
+  for (Way& way : ways) {
+    if (way.trips.samples.empty()) throw std::runtime_error("no round trip came to its end");
+    out[way.name] = percentiles(way.trips.samples);
+  }
   for (const char* q : {"p50", "p90", "p99"}) {
-    out["added_us"][q] = out["relayed_us"][q].get<double>() - out["direct_us"][q].get<double>();
+    const auto at = [&](const char* way) { return out[way][q].get<double>(); };
+    out["added_us"][q] = at("relayed_us") - at("direct_us");
+    if (bare) out["bare_added_us"][q] = at("bare_us") - at("direct_us");
   }
   return out;
 }

@@ -1,5 +1,8 @@
-// One message there and back, one at a time: the one end here, the other on a thread of its own that only answers.
-// Blocks the caller. The sockets wait (DataSocket::set_blocking or the like), and are the caller's.
+// One message there and back, one at a time. Both ends are this thread's, which looks again and again until the message
+// is there: nobody here sleeps, so what a way through a server takes longer than a direct one is that server's own
+// waking up and forwarding.
+//
+// Spins; blocks the caller. The sockets do not wait, and are the caller's.
 #pragma once
 
 #include <functional>
@@ -9,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "bench/data_socket.h"
+#include "bench/server_process.h"
 
 namespace atlas::bench {
 
@@ -33,9 +37,12 @@ struct DirectWay {
   End near, far;
 };
 
-// Round trips by both ways in turns; `between` runs in between. relayed_us, direct_us, added_us (the difference of the
-// percentiles), lost.
-nlohmann::json compare_ways(const base::Clock& clock, const End& near, const End& far, const End& direct_near,
-                            const End& direct_far, base::MonoNs span, const std::function<void()>& between = {});
+// Round trips by three ways in turns: through the relay, directly, and through a process that does nothing but forward
+// (bare_forwarder.h). The relay and that process have one processor and this process another; `between` runs in
+// between. relayed_us, direct_us, bare_us; added_us and bare_added_us, the differences of the percentiles to the direct
+// way; lost, apart.
+nlohmann::json compare_ways(const base::Clock& clock, const ServerProcess& server, const End& near, const End& far,
+                            const End& direct_near, const End& direct_far, base::MonoNs span,
+                            const std::function<void()>& between = {});
 
 }  // namespace atlas::bench

@@ -1,7 +1,6 @@
 #include "bench/server_process.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -16,6 +15,9 @@
 #include <sstream>
 #include <stdexcept>
 #include <utility>
+
+#include "bench/processors.h"
+#include "control/client.h"
 
 namespace atlas::bench {
 namespace fs = std::filesystem;
@@ -58,13 +60,43 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
     : atlas_(std::move(other.atlas_)),
       root_(std::move(other.root_)),
       address_(other.address_),
+      node_id_(std::move(other.node_id_)),
+      addresses_(other.addresses_),
       pid_(std::exchange(other.pid_, -1)),
       cpu_(other.cpu_),
       own_(std::exchange(other.own_, false)) {}
 
+namespace {
+
+std::string quoted(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "\"" : ", \"") + word + '"';
+  return '[' + out + ']';
+}
+
+std::string config_of(const ServerConfig& wanted) {
+  std::string out =
+      fmt::format("[network]\nport = 0\nbind = {}\nrelays = {}\n",
+                  wanted.bind.empty() ? quoted({"127.0.0.1"}) : quoted(wanted.bind), quoted(wanted.relays));
+  out += "[transport]\nmax_connections = 1000000\nmax_streams_per_conn = 128\nidle_timeout = 3600\n" +
+         wanted.transport +
+         "[security]\nhandshake_limit = 100000\n"
+         "[rate_limit]\nper_peer_per_minute = 60000000\nper_peer_per_second = 1000000\n"
+         "payload_per_minute = 1000000000000\n";
+  out += fmt::format("[log]\nlevel = \"{}\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = {}\n", wanted.log,
+                     quoted(wanted.roles));
+  if (std::ranges::find(wanted.roles, "bootstrap") != wanted.roles.end()) {
+    out += "[plugins.bootstrap]\nmax_records = 1000000\n";
+  }
+  return out + wanted.tables;
+}
+
+}  // namespace
+
 ServerProcess ServerProcess::start(const fs::path& atlas, const ServerConfig& wanted) {
   ServerProcess server;
   server.own_ = true;
+  server.addresses_ = std::max<std::size_t>(1, wanted.bind.size());
   server.cpu_ = wanted.cpu;
   server.atlas_ = fs::absolute(atlas);
   std::string pattern = (fs::temp_directory_path() / "atlas-bench.XXXXXX").string();
@@ -72,20 +104,7 @@ ServerProcess ServerProcess::start(const fs::path& atlas, const ServerConfig& wa
   server.root_ = pattern;
   if (!run({server.atlas_, "--root", server.root_, "id", "init"})) throw std::runtime_error("atlas id init failed");
   fs::create_directories(server.root_ / "state");
-  std::ofstream config(server.root_ / "state" / "config.toml");
-  config << "[network]\nport = 0\nbind = [\"127.0.0.1\"]\n"
-            "[transport]\nmax_connections = 1000000\nmax_streams_per_conn = 128\nidle_timeout = 3600\n"
-         << wanted.transport
-         << "[security]\nhandshake_limit = 100000\n"
-            "[rate_limit]\nper_peer_per_minute = 60000000\nper_peer_per_second = 1000000\n"
-            "payload_per_minute = 1000000000000\n"
-            "[log]\nlevel = \"warn\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = [";
-  for (std::size_t i = 0; i < wanted.roles.size(); ++i) config << (i ? ", " : "") << '"' << wanted.roles[i] << '"';
-  config << "]\n" << wanted.tables;
-  if (std::ranges::find(wanted.roles, "bootstrap") != wanted.roles.end()) {
-    config << "[plugins.bootstrap]\nmax_records = 1000000\n";
-  }
-  config.close();
+  std::ofstream(server.root_ / "state" / "config.toml") << config_of(wanted);
   server.launch();
   return server;
 }
@@ -106,26 +125,33 @@ void ServerProcess::launch() {
   }
   close(out[1]);
   FILE* lines = fdopen(out[0], "r");
-  char line[512] = {};
-  const bool got = fgets(line, sizeof line, lines) != nullptr;
+  std::optional<net::SocketAddress> first;
+  for (std::size_t i = 0; i < addresses_; ++i) {
+    char line[512] = {};
+    std::string ready, shown;
+    if (fgets(line, sizeof line, lines) != nullptr) std::istringstream(line) >> ready >> shown >> node_id_;
+    const auto address = net::SocketAddress::parse(shown);
+    if (ready != "ready" || !address) break;
+    if (!first) first = address;
+  }
   fclose(lines);
-  std::istringstream words(line);
-  std::string ready, shown;
-  words >> ready >> shown;
-  const auto address = net::SocketAddress::parse(shown);
-  if (!got || ready != "ready" || !address) throw std::runtime_error("the server did not come up");
-  address_ = *address;
+  if (!first) throw std::runtime_error("the server did not come up");
+  address_ = *first;
+}
+
+void ServerProcess::kill() {
+  ::kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
 }
 
 void ServerProcess::kill_and_restart() {
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  kill();
   launch();
 }
 
 ServerProcess::~ServerProcess() {
   if (!own_ || pid_ <= 0) return;
-  kill(pid_, SIGTERM);
+  ::kill(pid_, SIGTERM);
   waitpid(pid_, nullptr, 0);
   std::error_code ignored;
   fs::remove_all(root_, ignored);
@@ -186,13 +212,14 @@ std::string ServerProcess::ask(const std::vector<std::string>& words) const {
   return run(all, /*quiet=*/true).value_or("");
 }
 
-void keep_on(int cpu, pid_t pid) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (sched_setaffinity(pid, sizeof set, &set) != 0) {
-    throw std::runtime_error("cannot be kept on processor " + std::to_string(cpu));
-  }
+nlohmann::json ServerProcess::call(const std::string& path, const std::map<std::string, std::string>& args,
+                                   std::string* why) const {
+  nlohmann::json out;
+  control::Answers answers;
+  answers.result = [&](std::string_view text) { out = nlohmann::json::parse(text, nullptr, false); };
+  const auto finished = control::call(root_ / "run" / "control.sock", {path, args}, answers);
+  if (why != nullptr) *why = finished ? finished->error : finished.error().text;
+  return finished && finished->exit_code == 0 ? out : nullptr;
 }
 
 std::uint64_t own_cpu_ns() {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -15,9 +17,12 @@ namespace atlas::bench {
 // What the node of a run is to be, beside the limits that are out of the way in every run.
 struct ServerConfig {
   std::vector<std::string> roles;
-  std::string transport = {};  // more lines of [transport]
-  std::string tables = {};     // more tables
-  int cpu = -1;                // the only one that it may run on; -1: any
+  std::string transport = {};            // more lines of [transport]
+  std::string tables = {};               // more tables
+  std::vector<std::string> bind = {};    // loopback addresses, the first is address(); empty: 127.0.0.1
+  std::vector<std::string> relays = {};  // ip:port
+  std::string log = "warn";              // log.level
+  int cpu = -1;                          // the only processor that it may run on; -1: any
 };
 
 class ServerProcess {
@@ -30,12 +35,18 @@ class ServerProcess {
   ~ServerProcess();  // SIGTERM and wait, root removed; only what start() made
 
   const net::SocketAddress& address() const { return address_; }
+  const std::string& node_id() const { return node_id_; }  // of what start() made
   pid_t pid() const { return pid_; }
-  // SIGKILL, then the same node again on the same port and root.
+  // SIGKILL, then the same node again on the same port and root; launch() returns once that is ready.
+  void kill();
+  void launch();
   void kill_and_restart();
 
   // What `atlas <words>` prints for this node; empty when it fails.
   std::string ask(const std::vector<std::string>& words) const;
+  // The result of a command over its control socket, null when it gave none; any thread. `why` is what it failed of.
+  nlohmann::json call(const std::string& path, const std::map<std::string, std::string>& args = {},
+                      std::string* why = nullptr) const;
 
   // Nanoseconds of CPU, all threads, user and system.
   std::uint64_t cpu_ns() const;
@@ -46,17 +57,15 @@ class ServerProcess {
 
  private:
   ServerProcess() = default;
-  void launch();
 
   std::filesystem::path atlas_, root_;
   net::SocketAddress address_;
+  std::string node_id_;
+  std::size_t addresses_ = 1;  // that it tells when it is ready
   pid_t pid_ = -1;
   int cpu_ = -1;
   bool own_ = false;
 };
-
-// Keeps this process, or another, on one processor.
-void keep_on(int cpu, pid_t pid = 0);
 
 // This process's own CPU, for "who was busy".
 std::uint64_t own_cpu_ns();

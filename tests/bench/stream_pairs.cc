@@ -27,7 +27,7 @@ constexpr std::uint32_t kPing = 0, kPong = 1, kJoinRelay = 2, kJoinSession = 3, 
                         kInvitation = 6;
 constexpr std::size_t kHeader = 12, kMostMessage = 1024, kIdSize = 32;
 constexpr const char* kAlpn = "bep-relay";
-constexpr int kPatienceMs = 5000;
+constexpr int kPatienceMs = 5000, kTries = 5;
 
 [[noreturn]] void fail(const std::string& what, int error) {
   throw std::runtime_error(what + ": " + std::strerror(error));
@@ -88,10 +88,8 @@ Message read_message(const Read& read) {
   return out;
 }
 
-void expect_success(const Message& answer) {
-  if (answer.type != kResponse || u32_at(answer.body, 0) != 0) {
-    throw std::runtime_error("the relay refuses, message " + std::to_string(answer.type));
-  }
+bool is_success(const Message& answer) {
+  return answer.type == kResponse && u32_at(answer.body, 0) == 0;
 }
 
 void read_all(int fd, base::MutableBytes out) {
@@ -247,20 +245,29 @@ class StreamPairs::Device {
   base::Bytes id_;
 };
 
+// The server takes an end of a session only while it waits for one, and turns away one that is faster than that: then
+// the two meet anew.
+StreamPairs::Pair StreamPairs::meet(const net::SocketAddress& server, Device& target) {
+  for (int i = 0; i < kTries; ++i) {
+    Device source(server);
+    source.send(message(kConnect, target.id()));
+    const base::Bytes source_key = source.read_invitation(), target_key = target.read_invitation();
+    Pair pair{join_session(server, source_key), join_session(server, target_key)};
+    const auto joined = [](const net::Descriptor& end) {
+      return is_success(read_message([&](base::MutableBytes out) { read_all(end.get(), out); }));
+    };
+    if (joined(pair.source) && joined(pair.target)) return pair;
+  }
+  throw std::runtime_error("the relay lets nobody into the session that it invited to");
+}
+
 StreamPairs::StreamPairs(const net::SocketAddress& server, std::size_t pairs) {
   for (std::size_t i = 0; i < pairs; ++i) {
     auto target = std::make_unique<Device>(server);
     target->send(message(kJoinRelay));
-    expect_success(target->read());
-    Device source(server);
-    source.send(message(kConnect, target->id()));
-    const base::Bytes source_key = source.read_invitation(), target_key = target->read_invitation();
-    Pair pair{join_session(server, source_key), join_session(server, target_key)};
-    for (const net::Descriptor* end : {&pair.source, &pair.target}) {
-      expect_success(read_message([&](base::MutableBytes out) { read_all(end->get(), out); }));
-    }
+    if (!is_success(target->read())) throw std::runtime_error("the relay does not take a device");
+    pairs_.push_back(meet(server, *target));
     targets_.push_back(std::move(target));
-    pairs_.push_back(std::move(pair));
   }
 }
 

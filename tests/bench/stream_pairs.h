@@ -32,6 +32,8 @@ class StreamPairs {
 
  private:
   class Device;
+  static Pair meet(const net::SocketAddress& server, Device& target);
+
   std::vector<std::unique_ptr<Device>> targets_;  // their sessions end with them
   std::vector<Pair> pairs_;
 };

@@ -141,9 +141,4 @@ End TurnPairs::peer(std::size_t pair, std::size_t size) {
   return {pairs_[pair].peer->fd(), base::Bytes(size), size};
 }
 
-void TurnPairs::set_blocking(std::size_t pair, int receive_ms) {
-  pairs_[pair].client->set_blocking(receive_ms);
-  pairs_[pair].peer->set_blocking(receive_ms);
-}
-
 }  // namespace atlas::bench

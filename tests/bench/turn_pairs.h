@@ -23,8 +23,6 @@ class TurnPairs {
   Flow flow(std::size_t pair, std::size_t size);
   End client(std::size_t pair, std::size_t size);
   End peer(std::size_t pair, std::size_t size);
-  // The round trips need them so; no datagrams of flow() after that.
-  void set_blocking(std::size_t pair, int receive_ms);
 
  private:
   struct Pair {
