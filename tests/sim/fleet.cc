@@ -13,25 +13,25 @@ namespace {
 // Collects what a command says.
 class Collected final : public control::Call {
  public:
-  explicit Collected(FleetNode::Outcome& out) : out_(out) {}
+  explicit Collected(std::shared_ptr<FleetNode::Outcome> out) : out_(std::move(out)) {}
   bool row(std::string_view json) override {
-    out_.rows.push_back(nlohmann::json::parse(json));
+    out_->rows.push_back(nlohmann::json::parse(json));
     return true;
   }
   bool progress(std::string_view) override { return true; }
   bool result(std::string_view json) override {
-    out_.result = nlohmann::json::parse(json);
+    out_->result = nlohmann::json::parse(json);
     return true;
   }
   bool finish(int exit_code, std::string_view error) override {
-    out_.exit_code = exit_code;
-    out_.error = error;
+    out_->exit_code = exit_code;
+    out_->error = error;
     return true;
   }
   void on_gone(std::function<void()>) override {}
 
  private:
-  FleetNode::Outcome& out_;
+  std::shared_ptr<FleetNode::Outcome> out_;
 };
 
 }  // namespace
@@ -78,11 +78,17 @@ void FleetNode::kill() {
   node_.reset();
 }
 
-FleetNode::Outcome FleetNode::run(SimWorld& world, const std::string& path, std::map<std::string, std::string> args) {
-  Outcome out;
+std::shared_ptr<const FleetNode::Outcome> FleetNode::begin(const std::string& path,
+                                                           std::map<std::string, std::string> args) {
+  auto out = std::make_shared<Outcome>();
   node_->handle({path, std::move(args)}, std::make_shared<Collected>(out));
-  world.run_until([&out] { return out.exit_code >= 0; }, 300 * base::kSecond);
   return out;
+}
+
+FleetNode::Outcome FleetNode::run(SimWorld& world, const std::string& path, std::map<std::string, std::string> args) {
+  const auto out = begin(path, std::move(args));
+  world.run_until([&out] { return out->exit_code >= 0; }, 300 * base::kSecond);
+  return *out;
 }
 
 Fleet::Fleet(std::uint64_t seed) : world_(seed) {
@@ -114,7 +120,8 @@ FleetNode& Fleet::add_at(SimNode& machine, const std::string& name, const std::v
   config::Config config;
   config.identity.name = name;
   config.network.port = FleetNode::kPort;
-  config.network.bind = {machine.address().text()};
+  config.network.bind.clear();
+  for (const auto& ip : machine.loop().addresses()) config.network.bind.push_back(ip.text());
   config.network.bootstrap = bootstrap;
   config.plugins.enabled = roles;
   nodes_.push_back(std::make_unique<FleetNode>(machine, home_ / name, std::move(config)));

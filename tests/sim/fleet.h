@@ -29,19 +29,23 @@ class FleetNode {
 
   bool is_up() const { return node_ != nullptr; }
   node::Node& node() { return *node_; }
+  // What `status` says now, without virtual time going on by more than a turn.
+  nlohmann::json status(SimWorld& world) { return run(world, "status").result; }
   SimNode& machine() { return machine_; }
   config::Config& config() { return config_; }
   const std::string& node_id() const { return key_->node_id(); }
   const identity::NodeKey& key() const { return *key_; }
   net::SocketAddress address() const { return machine_.at(kPort); }
 
-  // Runs a command to its end (virtual time goes on) and returns its result; throws on a non-zero exit code.
   struct Outcome {
-    int exit_code = -1;
+    int exit_code = -1;  // until the command has ended
     std::string error;
     nlohmann::json result;
     std::vector<nlohmann::json> rows;
   };
+  // Begins a command; the outcome fills as the world goes on.
+  std::shared_ptr<const Outcome> begin(const std::string& path, std::map<std::string, std::string> args = {});
+  // Runs a command to its end: virtual time goes on.
   Outcome run(SimWorld& world, const std::string& path, std::map<std::string, std::string> args = {});
 
   static constexpr std::uint16_t kPort = 4433;
@@ -66,13 +70,13 @@ class Fleet {
   // With a private address, behind that NAT.
   FleetNode& add_behind(Nat& nat, const std::string& name, const std::vector<std::string>& roles,
                         const std::vector<std::string>& bootstrap = {});
+  // On a machine of the world that was made for it.
+  FleetNode& add_at(SimNode& machine, const std::string& name, const std::vector<std::string>& roles,
+                    const std::vector<std::string>& bootstrap = {});
   FleetNode& operator[](std::size_t index) { return *nodes_[index]; }
   std::size_t size() const { return nodes_.size(); }
 
  private:
-  FleetNode& add_at(SimNode& machine, const std::string& name, const std::vector<std::string>& roles,
-                    const std::vector<std::string>& bootstrap);
-
   std::filesystem::path home_;
   SimWorld world_;
   std::vector<std::unique_ptr<FleetNode>> nodes_;

@@ -26,9 +26,12 @@ struct NatPolicy {
 
 class Nat {
  public:
-  Nat(net::IpAddress outside, NatPolicy policy) : outside_(outside), policy_(policy) {}
+  explicit Nat(net::IpAddress outside, NatPolicy policy = {}, Nat* behind = nullptr)
+      : outside_(outside), policy_(policy), behind_(behind) {}
 
   const net::IpAddress& outside() const { return outside_; }
+  // The next NAT on the way out; null: the open network.
+  Nat* behind() const { return behind_; }
   NatPolicy& policy() { return policy_; }
 
   // The source that a datagram from `inside` to `remote` shows outside; makes or refreshes the mapping.
@@ -56,6 +59,7 @@ class Nat {
 
   net::IpAddress outside_;
   NatPolicy policy_;
+  Nat* const behind_;
   std::uint16_t next_port_ = 20000;
   bool rebound_ = false;
   std::map<Key, std::uint16_t> ports_;

@@ -39,7 +39,7 @@ net::IpAddress automatic_address(std::size_t index) {
 }
 
 // A NAT translates the family of its outside address; in the other family its nodes are on the open network.
-const Nat* realm(const Nat* nat, const net::IpAddress& ip) {
+Nat* realm(Nat* nat, const net::IpAddress& ip) {
   return nat != nullptr && nat->outside().family() == ip.family() ? nat : nullptr;
 }
 
@@ -97,8 +97,8 @@ SimNode& SimWorld::add_node(std::string name, std::vector<net::IpAddress> addres
   return *nodes_.back();
 }
 
-Nat& SimWorld::add_nat(const net::IpAddress& outside, NatPolicy policy) {
-  nats_.push_back(std::make_unique<Nat>(outside, policy));
+Nat& SimWorld::add_nat(const net::IpAddress& outside, NatPolicy policy, Nat* behind) {
+  nats_.push_back(std::make_unique<Nat>(outside, policy, behind));
   return *nats_.back();
 }
 
@@ -113,6 +113,13 @@ void SimWorld::place(SimNode& node, Nat* nat) {
 SimNode* SimWorld::find(const Nat* in, const net::IpAddress& ip) const {
   const auto found = places_.find({in, ip});
   return found == places_.end() ? nullptr : found->second;
+}
+
+Nat* SimWorld::nat_at(const Nat* in, const net::IpAddress& ip) const {
+  const auto found = std::find_if(nats_.begin(), nats_.end(), [&](const auto& candidate) {
+    return candidate->behind() == in && candidate->outside() == ip;
+  });
+  return found == nats_.end() ? nullptr : found->get();
 }
 
 void SimWorld::set_link(const SimNode& from, const SimNode& to, const LinkPolicy& policy) {
@@ -170,23 +177,32 @@ bool SimWorld::connected(const SimNode& from, const SimNode& to) {
   return group(from) != 0 && group(from) == group(to);
 }
 
+// Outwards through each NAT that the sender is behind until the address is found, then inwards again.
 SimWorld::Route SimWorld::route(SimNode& from, const net::SocketAddress& source,
                                 const net::SocketAddress& destination) {
   Route out{.source = source, .destination = destination};
-  const Nat* inside = realm(from.nat_, destination.ip);
-  out.to = find(inside, destination.ip);
-  if (out.to != nullptr) return out;
-  if (inside != nullptr) {
-    out.source = from.nat_->outbound(source, destination, now());
-    out.to = find(nullptr, destination.ip);
+  Nat* here = realm(from.nat_, destination.ip);
+  Nat* left = nullptr;
+  while (true) {
+    out.to = find(here, destination.ip);
     if (out.to != nullptr) return out;
+    out.through = nat_at(here, destination.ip);
+    if (out.through != nullptr || here == nullptr) break;
+    out.source = here->outbound(out.source, destination, now());
+    left = here;
+    here = here->behind();
   }
-  const auto nat = std::find_if(nats_.begin(), nats_.end(),
-                                [&](const auto& candidate) { return candidate->outside() == destination.ip; });
-  if (nat == nats_.end()) return out;
-  if (nat->get() == inside && !(*nat)->policy().hairpin) return out;
-  out.through = nat->get();
-  if (const auto owner = out.through->owner(destination.port)) out.to = find(out.through, owner->ip);
+  if (out.through == nullptr || (out.through == left && !left->policy().hairpin)) {
+    out.through = nullptr;
+    return out;
+  }
+  net::SocketAddress inside = destination;
+  for (Nat* nat = out.through; nat != nullptr && out.to == nullptr; nat = nat_at(nat, inside.ip)) {
+    const auto owner = nat->owner(inside.port);
+    if (!owner) return out;
+    inside = *owner;
+    out.to = find(nat, inside.ip);
+  }
   return out;
 }
 
@@ -219,11 +235,25 @@ void SimWorld::carry(SimNode& from, const net::SocketAddress& source, const net:
   };
   std::size_t at = 0;
   do {
-    const base::ByteView one = batch.data.subspan(at, std::min(batch.segment, batch.data.size() - at));
-    at += std::max<std::size_t>(one.size(), 1);
+    base::ByteView one = batch.data.subspan(at, std::min(batch.segment, batch.data.size() - at));
+    const std::size_t size = one.size();
+    at += std::max<std::size_t>(size, 1);
+    InTransit seen;
+    if (on_departure_) {
+      seen = {&from, way.to, way.source, way.destination, way.through, {one.begin(), one.end()}};
+      if (!on_departure_(seen)) {
+        note(from, way, one, size, Fate::kLost);
+        continue;
+      }
+      one = seen.data;
+    }
     const SimLink::Verdict verdict = between.link.judge(policy, one.size(), now());
     if (verdict.fate != SimLink::Fate::kPassed) {
       note(from, way, one, one.size(), fate_of(verdict.fate));
+      continue;
+    }
+    if (one.size() != size) {  // it fits in with no others
+      inject(seen, verdict.arrival - now());
       continue;
     }
     if (verdict.arrival != flight_arrival) depart();
@@ -241,16 +271,27 @@ void SimWorld::carry(SimNode& from, const net::SocketAddress& source, const net:
   depart();
 }
 
+void SimWorld::inject(const InTransit& datagram, base::MonoNs delay) {
+  Flight flight{datagram.from,
+                {datagram.to, datagram.through, datagram.source, datagram.destination},
+                0,
+                datagram.data.size(),
+                datagram.data};
+  time_.at(base::after(now(), delay), [this, gone = std::move(flight)]() mutable { arrive(std::move(gone)); });
+}
+
 void SimWorld::arrive(Flight flight) {
   const auto end = [&](Fate fate) { note(*flight.from, flight.route, flight.data, flight.segment, fate); };
   net::SocketAddress local = flight.route.destination;
-  if (Nat* nat = flight.route.through; nat != nullptr) {
+  for (Nat* nat = flight.route.through; nat != nullptr; nat = nat_at(nat, local.ip)) {
     if (nat->outside() != local.ip) return end(Fate::kFiltered);
     const auto inside = nat->inbound(local.port, flight.route.source, now());
-    flight.route.to = inside ? find(nat, inside->ip) : nullptr;
-    if (flight.route.to == nullptr) return end(Fate::kFiltered);
+    if (!inside) return end(Fate::kFiltered);
     local = *inside;
+    flight.route.to = find(nat, local.ip);
+    if (flight.route.to != nullptr) break;
   }
+  if (flight.route.to == nullptr) return end(Fate::kFiltered);
   if (!connected(*flight.from, *flight.route.to)) return end(Fate::kPartitioned);
   SimSocket* socket = flight.route.to->loop().find(local);
   if (socket == nullptr) return end(Fate::kNoPort);

@@ -87,6 +87,15 @@ struct Passage {
   Fate fate;
 };
 
+// A datagram between two nodes at the moment when it leaves.
+struct InTransit {
+  SimNode* from = nullptr;
+  SimNode* to = nullptr;
+  net::SocketAddress source, destination;  // as seen between the nodes, outside of NATs
+  Nat* through = nullptr;                  // the NAT in front of `to`, if there is one
+  base::Bytes data;
+};
+
 class SimWorld {
  public:
   // 2025-01-01, so that nothing depends on the day a test runs.
@@ -96,7 +105,8 @@ class SimWorld {
 
   // Without addresses the node gets one of its own out of 20.0.0.0/8. Behind a NAT give it a private one.
   SimNode& add_node(std::string name, std::vector<net::IpAddress> addresses = {}, Nat* nat = nullptr);
-  Nat& add_nat(const net::IpAddress& outside, NatPolicy policy = {});
+  // Behind another NAT, as a home is behind its carrier's, `outside` is an address of that one's inside.
+  Nat& add_nat(const net::IpAddress& outside, NatPolicy policy = {}, Nat* behind = nullptr);
   SimNode& node(std::size_t index) { return *nodes_[index]; }
   std::size_t size() const { return nodes_.size(); }
 
@@ -122,6 +132,11 @@ class SimWorld {
   void heal();  // undoes partition and cut
   // Others see the node's sockets at other ports, and at another address if one is given, without its noticing.
   void rebind(SimNode& node, std::optional<net::IpAddress> outside = std::nullopt);
+  // Somebody on the way: asked about each datagram before the link takes it. He may alter it; false makes it vanish.
+  void on_departure(std::function<bool(InTransit&)> callback) { on_departure_ = std::move(callback); }
+  // Puts a datagram on its way past the link and on_departure: it arrives after `delay`, at whoever then owns the
+  // address.
+  void inject(const InTransit& datagram, base::MonoNs delay);
   // Moves every node's wall clock.
   void jump_clocks(std::int64_t ms);
 
@@ -162,6 +177,7 @@ class SimWorld {
   bool connected(const SimNode& from, const SimNode& to);
   void place(SimNode& node, Nat* nat);
   SimNode* find(const Nat* realm, const net::IpAddress& ip) const;
+  Nat* nat_at(const Nat* realm, const net::IpAddress& ip) const;
 
   const std::uint64_t seed_;
   SimTime time_;
@@ -174,6 +190,7 @@ class SimWorld {
   std::uint64_t history_ = 0;
   std::array<std::uint64_t, kFates> counts_{};
   std::function<void(const Passage&)> on_passage_;
+  std::function<bool(InTransit&)> on_departure_;
 };
 
 }  // namespace atlas::sim

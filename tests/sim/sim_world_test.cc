@@ -308,6 +308,63 @@ TEST(SimWorld, NodesBehindOneNatReachEachOtherBothWays) {
   EXPECT_EQ(b.got.size(), 2u);
 }
 
+TEST(SimWorld, ANatBehindANat) {
+  SimWorld world(1);
+  Nat& carrier = world.add_nat(ip("30.0.0.1"), {.filter = NatPolicy::Filter::kNone});
+  Nat &left = world.add_nat(ip("100.64.0.1"), {.filter = NatPolicy::Filter::kNone}, &carrier),
+      &right = world.add_nat(ip("100.64.0.2"), {.filter = NatPolicy::Filter::kNone}, &carrier);
+  Station a(world.add_node("a", {ip("10.0.0.2")}, &left)), b(world.add_node("b", {ip("10.0.0.2")}, &right));
+  Station server(world.add_node("server"));
+  b.send(server.node.at(4433), "out");
+  world.run_for(kSecond);
+  const auto b_outside = server.from;
+  EXPECT_EQ(b_outside.ip, carrier.outside());
+  server.send(b_outside, "in");
+  a.send(b_outside, "round");
+  world.run_for(kSecond);
+  EXPECT_EQ(b.got, (std::vector<std::string>{"in", "round"}));
+  EXPECT_EQ(b.from.ip, carrier.outside());
+  // What the neighbour's NAT shows inside the carrier's network leads there without the carrier's.
+  a.send({right.outside(), 20000}, "near");
+  world.run_for(kSecond);
+  EXPECT_EQ(b.got.back(), "near");
+  EXPECT_EQ(b.from.ip, left.outside());
+  carrier.policy().hairpin = false;
+  a.send(b_outside, "no more");
+  right.rebind();
+  server.send(b_outside, "nobody's");
+  world.run_for(kSecond);
+  EXPECT_EQ(b.got.size(), 3u);
+}
+
+TEST(SimWorld, SomebodyOnTheWayAltersKeepsBackAndSendsAgain) {
+  SimWorld world(1);
+  Station a(world.add_node("a")), b(world.add_node("b"));
+  std::vector<InTransit> seen;
+  world.on_departure([&](InTransit& datagram) {
+    seen.push_back(datagram);
+    if (seen.size() == 2) return false;
+    if (seen.size() == 3) datagram.data[0] ^= 0x20;
+    if (seen.size() == 4) datagram.data.push_back('!');
+    return true;
+  });
+  a.send(b.node.at(4433), "aaabbbcccddd", 3);
+  world.run_for(kSecond);
+  std::ranges::sort(b.got);
+  EXPECT_EQ(b.got, (std::vector<std::string>{"Ccc", "aaa", "ddd!"}));
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen[1].from, &a.node);
+  EXPECT_EQ(seen[1].to, &b.node);
+  const base::MonoNs began = world.now();
+  world.inject(seen[1], 5 * kMillisecond);
+  world.run_for(kSecond);
+  EXPECT_EQ(seen.size(), 4u);
+  EXPECT_EQ(b.got.back(), "bbb");
+  EXPECT_EQ(b.when.back(), began + 5 * kMillisecond);
+  EXPECT_EQ(b.from, a.node.at(4433));
+  EXPECT_EQ(world.count(Fate::kLost), 1u);
+}
+
 TEST(SimWorld, RebindChangesHowANodeIsSeen) {
   SimWorld world(1);
   Station a(world.add_node("a")), b(world.add_node("b"));
