@@ -1,6 +1,7 @@
 #include "attack/quic_hostile/peer.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "quic/path.h"
@@ -12,7 +13,26 @@ namespace {
 Peer* writing = nullptr;
 
 constexpr std::size_t kPiece = 600;  // of stream data in a packet, so that there is room for frames
+constexpr std::size_t kLeastPiece = 20;
 const std::uint8_t kData[kPiece] = {};
+
+// RFC 9000, section 18.2: preferred_address.
+void prefer(ngtcp2_transport_params& params, const net::SocketAddress& address, base::Random& random) {
+#if ATLAS_NGTCP2_0
+  auto& preferred = params.preferred_address;
+  params.preferred_address_present = 1;
+#else
+  auto& preferred = params.preferred_addr;
+  params.preferred_addr_present = 1;
+#endif
+  sockaddr_storage storage{};
+  address.to(storage);
+  std::memcpy(&preferred.ipv4, &storage, sizeof preferred.ipv4);
+  preferred.ipv4_present = 1;
+  preferred.cid.datalen = 8;
+  random.fill({preferred.cid.data, 8});
+  random.fill(preferred.stateless_reset_token);
+}
 
 Peer& peer_of(gnutls_session_t session) {
   return *static_cast<Peer*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session))->user_data);
@@ -160,13 +180,19 @@ void Peer::dial(const net::SocketAddress& remote) {
 }
 
 void Peer::inject(base::Bytes frames) {
+  const std::size_t piece = std::min(std::max(frames.size(), kLeastPiece), kPiece);
   pending_.push_back(std::move(frames));
-  send(kPiece);
+  send(piece);
 }
 
 void Peer::send(std::size_t bytes) {
   to_send_ += bytes;
   if (conn_ != nullptr && !over_) write();
+}
+
+void Peer::send_raw(const net::SocketAddress& to, base::ByteView datagram) {
+  const net::SendBatch batch{to, {}, 0, datagram, datagram.size()};
+  socket_->send({&batch, 1});
 }
 
 bool Peer::update_keys() {
@@ -189,6 +215,7 @@ void Peer::begin(bool listener, const net::SocketAddress& remote, const ngtcp2_p
   node_.random().fill({id.data, 8});
   node_.random().fill({first.data, 8});
   if (initial != nullptr) quic::ng::set_original_dcid(params, initial->dcid);
+  if (listener && options_.preferred) prefer(params, *options_.preferred, node_.random());
   const ngtcp2_callbacks callbacks = PeerCallbacks::table(listener);
   const quic::Path path(address(), remote);
   check(listener ? ngtcp2_conn_server_new(&conn_, &initial->scid, &id, path.get(), NGTCP2_PROTO_VER_V1, &callbacks,
@@ -255,7 +282,9 @@ void Peer::write() {
     ngtcp2_path_storage_zero(&path);
     ngtcp2_pkt_info info{};
     const bool data = stream_ >= 0 && to_send_ > 0 && !blocked;
-    ngtcp2_vec piece{const_cast<std::uint8_t*>(kData), std::min(to_send_, kPiece)};
+    // What is put in place of data is never received as such, and brings no credit for more: little goes a long way.
+    const std::size_t most = pending_.empty() ? kPiece : std::max(pending_.front().size(), kLeastPiece);
+    ngtcp2_vec piece{const_cast<std::uint8_t*>(kData), std::min({to_send_, kPiece, most})};
     ngtcp2_ssize accepted = -1;
     const ngtcp2_ssize length =
         ngtcp2_conn_writev_stream(conn_, &path.path, &info, packet, sizeof packet, &accepted, 0, data ? stream_ : -1,
@@ -276,7 +305,7 @@ void Peer::write() {
                                0,
                                {packet, static_cast<std::size_t>(length)},
                                static_cast<std::size_t>(length)};
-    socket_->send({&batch, 1});
+    (outlet_ == nullptr ? socket_.get() : outlet_)->send({&batch, 1});
   }
   writing = nullptr;
   if (!over_ && quic::ng::may_pace(completed_)) ngtcp2_conn_update_pkt_tx_time(conn_, now);

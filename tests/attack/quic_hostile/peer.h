@@ -25,6 +25,7 @@ class Peer {
     base::Bytes first = {};            // frames of its first Initial, instead of a ClientHello
     bool early = false;                // a listener that sends stream data before the handshake is over
     quic::PacketKeys* keys = nullptr;  // instead of the library helper's
+    std::optional<net::SocketAddress> preferred = std::nullopt;  // a listener that would rather be reached there; IPv4
   };
 
   Peer(sim::SimNode& node, Options options);
@@ -40,6 +41,11 @@ class Peer {
   // Stream data, honestly.
   void send(std::size_t bytes);
   bool update_keys();
+  // From now on its packets leave through this socket, as if from there; null: its own again. What comes back is the
+  // business of whoever owns the socket.
+  void leave_through(net::UdpSocket* socket) { outlet_ = socket; }
+  // Bytes that are no packet of its connection.
+  void send_raw(const net::SocketAddress& to, base::ByteView datagram);
   std::size_t received() const { return received_; }
 
   bool completed() const { return completed_; }
@@ -61,6 +67,7 @@ class Peer {
   sim::SimNode& node_;
   Options options_;
   std::unique_ptr<net::UdpSocket> socket_;
+  net::UdpSocket* outlet_ = nullptr;  // instead of socket_
   std::unique_ptr<net::Timer> timer_;
   ngtcp2_crypto_conn_ref reference_{};
   ngtcp2_conn* conn_ = nullptr;
