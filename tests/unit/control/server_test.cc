@@ -1,6 +1,7 @@
 #include "control/server.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <condition_variable>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.h"
 #include "unit/control/control_fixture.h"
 
 namespace atlas::control {
@@ -353,6 +355,33 @@ TEST_F(ControlServer, WhatWasFinishedBeforeTheCloseArrives) {
   EXPECT_EQ(client.hear_all(), "{\"id\":7,\"done\":0}\n");
 }
 
+// What goes to stderr while it lives. Lines of the log are written by a thread of their own, in their order.
+class CapturedLog {
+ public:
+  CapturedLog() : file_(::memfd_create("log", MFD_CLOEXEC)), before_(::dup(STDERR_FILENO)) {
+    ::dup2(file_, STDERR_FILENO);
+  }
+  ~CapturedLog() {
+    ::dup2(before_, STDERR_FILENO);
+    ::close(before_);
+    ::close(file_);
+  }
+  // All that was logged before this call.
+  std::string text() const {
+    base::log(base::Level::kWarn, "test", "this is the end");
+    std::string out;
+    while (out.find("this is the end") == std::string::npos) {
+      std::this_thread::yield();
+      out.resize(1 << 16);
+      out.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::pread(file_, out.data(), out.size(), 0))));
+    }
+    return out;
+  }
+
+ private:
+  const int file_, before_;
+};
+
 // Lets the process open one descriptor more, as long as this lives.
 class OneDescriptorLeft {
  public:
@@ -378,7 +407,7 @@ TEST_F(ControlServer, SaysOnceThatNoDescriptorIsLeft) {
   RawClient served(socket_);
   ASSERT_TRUE(served.say(kRequest));
   const auto call = kept.next();
-  testing::internal::CaptureStderr();
+  const CapturedLog captured;
   auto one_left = std::make_unique<OneDescriptorLeft>();
   RawClient waits(socket_);  // takes it: there is none to accept it with
   ASSERT_TRUE(waits.connected());
@@ -388,7 +417,7 @@ TEST_F(ControlServer, SaysOnceThatNoDescriptorIsLeft) {
     EXPECT_EQ(served.hear_line(), "{\"id\":7,\"row\":1}");
   }
   one_left.reset();
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = captured.text();
   const std::size_t said = log.find("no descriptor left");
   EXPECT_NE(said, std::string::npos);
   EXPECT_EQ(log.find("no descriptor left", said + 1), std::string::npos) << log;
