@@ -47,6 +47,7 @@ struct Transport {
   bool enable_relay = false;
   bool offer_relay = false;
   std::uint64_t relay_bandwidth_limit = 1'048'576;  // bytes per second; 0: none
+  std::uint32_t relay_poll_us = 50;                 // 0: sleep at once
 };
 struct Security {
   std::optional<std::uint64_t> ban_duration_s;  // not set: section 10's 10 minutes

@@ -103,6 +103,9 @@ class Loop {
   virtual ~Loop() = default;
   // Any thread. FIFO for one caller. Wakes the loop once however many are queued.
   virtual void post(std::move_only_function<void()> task) = 0;
+  // A wish: until then (monotonic) look for events without sleeping between them. It costs a core and saves the
+  // wake-up.
+  virtual void stay_awake(base::MonoNs until) { static_cast<void>(until); }
   virtual std::unique_ptr<Timer> make_timer(std::function<void()> callback) = 0;
   virtual base::Result<std::unique_ptr<UdpSocket>> open_udp(const SocketAddress& bind, const UdpOptions& options,
                                                             UdpEvents events) = 0;

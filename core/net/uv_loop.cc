@@ -44,6 +44,8 @@ struct UvLoop::State : OpenLoop {
 
   explicit State(const base::Clock& with) : clock(with), timers(loop, with) {
     uv_idle_init(&loop, &turn_again);
+    uv_idle_init(&loop, &awake);
+    awake.data = this;
     uv_prepare_init(&loop, &turn_end);
     turn_end.data = this;
     turn_again.data = this;
@@ -59,6 +61,7 @@ struct UvLoop::State : OpenLoop {
   void close(bool with_wake_up) {
     timers.close();
     uv_close(as_handle(&turn_again), nullptr);
+    uv_close(as_handle(&awake), nullptr);
     uv_close(as_handle(&turn_end), nullptr);
     if (with_wake_up) uv_close(as_handle(&wake_up), nullptr);
     for (const auto& signal : signals) uv_close(as_handle(&signal->handle), nullptr);
@@ -92,6 +95,15 @@ struct UvLoop::State : OpenLoop {
     }
   }
 
+  // A loop with an idle handle asks for events and never waits for them.
+  void stay_awake(base::MonoNs until) {
+    awake_until = until;
+    uv_idle_start(&awake, [](uv_idle_t* handle) {
+      auto* self = static_cast<State*>(handle->data);
+      if (self->clock.mono_ns() >= self->awake_until) uv_idle_stop(handle);
+    });
+  }
+
   void woken() {
     run_tasks();
     if (stopping.exchange(false)) uv_stop(&loop);
@@ -122,6 +134,8 @@ struct UvLoop::State : OpenLoop {
   LoopTimers timers;
   UdpReceiver receiver;
   uv_idle_t turn_again{};
+  uv_idle_t awake{};
+  base::MonoNs awake_until = 0;
   uv_prepare_t turn_end{};
   std::function<void()> on_turn_end;
   uv_async_t wake_up{};
@@ -145,6 +159,10 @@ UvLoop::~UvLoop() {
 
 void UvLoop::post(std::move_only_function<void()> task) {
   state_->post(std::move(task));
+}
+
+void UvLoop::stay_awake(base::MonoNs until) {
+  state_->stay_awake(until);
 }
 
 std::unique_ptr<Timer> UvLoop::make_timer(std::function<void()> callback) {

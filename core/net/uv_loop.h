@@ -15,6 +15,7 @@ class UvLoop final : public Loop {
   ~UvLoop() override;
 
   void post(std::move_only_function<void()> task) override;
+  void stay_awake(base::MonoNs until) override;
   std::unique_ptr<Timer> make_timer(std::function<void()> callback) override;
   base::Result<std::unique_ptr<UdpSocket>> open_udp(const SocketAddress& bind, const UdpOptions& options,
                                                     UdpEvents events) override;

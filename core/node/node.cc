@@ -186,7 +186,8 @@ base::Result<void> NodeInstance::open_endpoint() {
   auto made = quic::Endpoint::make({.loop = env.loop,
                                     .random = env.random,
                                     .limits = {.max_connections = config.transport.max_connections,
-                                               .max_half_open = config.security.handshake_limit},
+                                               .max_half_open = config.security.handshake_limit,
+                                               .forward_poll = config.transport.relay_poll_us * base::kMicrosecond},
                                     .secret = endpoint_secret(*setup_.key),
                                     .accept_filter = {},
                                     .on_stun = [this](const auto& from, base::ByteView datagram) {

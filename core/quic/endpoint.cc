@@ -207,6 +207,7 @@ void QuicEndpoint::finish_turn() {
   for (Outlet& outlet : worker_.outlets) {
     if (outlet.queue != nullptr && !outlet.queue->empty()) outlet.queue->flush();
   }
+  forwarding_.turn_ended(now_);
   sweep();
   in_turn_ = false;
   if (!worker_.dirty.empty()) wake();

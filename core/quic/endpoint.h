@@ -147,6 +147,8 @@ struct EndpointLimits {
   // [security] handshake_limit: listener connections without mark_verified.
   std::uint32_t max_half_open = base::limits::security_handshake_limit;
   bool retry_always = false;  // tests
+  // [transport] relay_poll_us: how long to look for the next datagram to forward before the thread sleeps; 0: not.
+  base::MonoNs forward_poll = 0;
 };
 
 // Every refusal names its rule here; the node exports them as metrics.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "quic/connection.h"
 
@@ -79,9 +80,12 @@ struct Forwarding::Pair final : net::TimerHeap::Entry {
 };
 
 Forwarding::Forwarding(Worker& worker)
-    : worker_(worker), prefixes_(worker.random), ceiling_([](FairCeiling::Lane& lane, std::uint64_t datagrams) {
+    : worker_(worker),
+      prefixes_(worker.random),
+      ceiling_([](FairCeiling::Lane& lane, std::uint64_t datagrams) {
         net::RouteTally::add(static_cast<Forward&>(lane).pair->given.tally->dropped_share, datagrams);
-      }) {}
+      }),
+      poll_(worker.limits.forward_poll) {}
 
 Forwarding::~Forwarding() {
   worker_.timers.remove(watch_);
@@ -189,6 +193,7 @@ void Forwarding::pass(Forward& forward, const net::ReceivedBatch& batch, base::B
   }
   if (allowed == 0) return;
   pair.last = now;
+  forwarded_ = true;
   pair.passed = base::saturating_add(pair.passed, std::uint64_t{allowed});
   hand_out(forward, run.first(allowed), segment, batch.ecn);
   if (pair.given.byte_budget != 0 && pair.passed >= pair.given.byte_budget) end(pair, RouteEnded::kBudget);
@@ -219,6 +224,11 @@ void Forwarding::flush() {
     const auto& forward = static_cast<const Forward&>(lane);
     return send(*forward.pair, forward.end, run.data, run.segment, run.ecn);
   });
+}
+
+void Forwarding::turn_ended(base::MonoNs now) {
+  if (!std::exchange(forwarded_, false) || worker_.limits.forward_poll == 0) return;
+  if (const auto until = poll_.forwarded(now)) worker_.loop.stay_awake(*until);
 }
 
 // --- more to forward than can be ---

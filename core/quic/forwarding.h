@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +28,22 @@ class TokenBucket {
   base::MonoNs filled_;
 };
 
+// Whether the thread should look for the next datagram rather than sleep: yes while they come closer to each other than
+// it would look for them. So it is traffic that keeps a core busy, never a lone keep-alive.
+class ForwardPoll {
+ public:
+  explicit ForwardPoll(base::MonoNs longest) : longest_(longest) {}
+  // A turn forwarded something. Until when to stay awake; nothing to sleep at once.
+  std::optional<base::MonoNs> forwarded(base::MonoNs now) {
+    const bool close = last_ != 0 && now - last_ <= longest_;
+    last_ = now;
+    return close ? std::optional(base::after(now, longest_)) : std::nullopt;
+  }
+
+ private:
+  base::MonoNs longest_, last_ = 0;
+};
+
 class Forwarding final : public Routes {
  public:
   explicit Forwarding(Worker& worker);
@@ -45,6 +62,8 @@ class Forwarding final : public Routes {
   void flush();
   // Before what this turn brings is read: what waits says whether we keep up.
   void look(base::MonoNs now);
+  // What this turn brought has been handled.
+  void turn_ended(base::MonoNs now);
   // Frees what ended; not from inside TimerHeap::run.
   void sweep();
 
@@ -77,6 +96,8 @@ class Forwarding final : public Routes {
   FairQueue waiting_;
   FairCeiling ceiling_;
   Watch watch_{*this};
+  ForwardPoll poll_;
+  bool forwarded_ = false;                    // in this turn
   std::vector<net::ShedRule> rules_;          // that the kernel has
   base::MonoNs next_look_ = 0;                // at the receive buffers
   double fullest_ = 0;                        // part of them in use, at most in this window

@@ -37,6 +37,9 @@ class SimLoop final : public net::Loop {
   base::Result<std::unique_ptr<net::UdpSocket>> open_udp(const net::SocketAddress& bind, const net::UdpOptions& options,
                                                          net::UdpEvents events) override;
   const base::Clock& clock() const override { return clock_; }
+  // Virtual time has no wake-ups to save: the wish is only kept, for who wants to know that it was made.
+  void stay_awake(base::MonoNs until) override { awake_until_ = until; }
+  base::MonoNs awake_until() const { return awake_until_; }
 
   const std::vector<net::IpAddress>& addresses() const { return addresses_; }
   SimTime& time() { return time_; }
@@ -62,6 +65,7 @@ class SimLoop final : public net::Loop {
   std::uint64_t epoch_ = 0;
   std::uint16_t next_port_ = 49152;
   bool sending_blocked_ = false;
+  base::MonoNs awake_until_ = 0;
 };
 
 class SimSocket final : public net::UdpSocket {

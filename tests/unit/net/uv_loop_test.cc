@@ -54,6 +54,22 @@ TEST_F(UvLoopTest, TasksOfOneCallerKeepTheirOrderFromBeforeRunAndWithin) {
   EXPECT_EQ(order, "abc");
 }
 
+// Turns are counted, for that is what staying awake means: a loop that sleeps makes one for each event.
+TEST_F(UvLoopTest, LooksForEventsWithoutSleepingForAsLongAsItIsAsked) {
+  int turns = 0, at_wish_end = 0;
+  loop.before_sleep([&] { ++turns; });
+  const base::MonoNs start = clock.mono_ns();
+  loop.post([&] { loop.stay_awake(start + 20 * kMillisecond); });
+  const auto wish_over = loop.make_timer([&] { at_wish_end = turns; });
+  wish_over->arm(start + 30 * kMillisecond);
+  const auto end = loop.make_timer([&] { loop.stop(); });
+  end->arm(start + 60 * kMillisecond);
+  loop.run();
+  loop.before_sleep(nullptr);
+  EXPECT_GT(at_wish_end, 100);
+  EXPECT_LT(turns - at_wish_end, 10);
+}
+
 TEST_F(UvLoopTest, PostsFromManyThreadsArriveOnceAndInOrder) {
   constexpr int kThreads = 4, kEach = 2000;
   std::vector<std::vector<int>> seen(kThreads);

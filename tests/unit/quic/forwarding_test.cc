@@ -150,6 +150,37 @@ TEST_F(ForwardingTest, TheLimitCountsBothDirectionsAndDropsWhatIsOver) {
   EXPECT_LE(static_cast<double>(tally->bytes[0] + tally->bytes[1]), (seconds + 1) * 100'000 + kRouteFirstBurst);
 }
 
+TEST(ForwardPollTest, IsForDatagramsThatComeCloserThanItWouldWait) {
+  constexpr base::MonoNs kPoll = 50 * base::kMicrosecond;
+  ForwardPoll poll(kPoll);
+  EXPECT_EQ(poll.forwarded(1'000), std::nullopt) << "the first is close to nothing";
+  EXPECT_EQ(poll.forwarded(1'000 + kPoll), 1'000 + 2 * kPoll);
+  EXPECT_EQ(poll.forwarded(1'001 + 2 * kPoll), std::nullopt) << "a lone one lets the thread sleep";
+  EXPECT_EQ(poll.forwarded(1'002 + 2 * kPoll), 1'002 + 3 * kPoll);
+}
+
+class PollingRelayTest : public RelayTest {
+ protected:
+  static constexpr base::MonoNs kPoll = base::kMillisecond;
+  PollingRelayTest() : RelayTest({.forward_poll = kPoll}) {}
+};
+
+TEST_F(PollingRelayTest, StaysAwakeWhileItForwardsAndOnlyThen) {
+  carry(meet(), 200'000);
+  const base::MonoNs wish = relay_node.loop().awake_until();
+  EXPECT_GT(wish, 0u);
+  EXPECT_LE(wish, relay_node.clock().mono_ns() + kPoll);
+  world.run_for(50 * base::kMillisecond);
+  const base::MonoNs quiet = relay_node.loop().awake_until();
+  join(*alice);
+  EXPECT_EQ(relay_node.loop().awake_until(), quiet) << "its own connections are no reason";
+}
+
+TEST_F(ForwardingTest, SleepsAtOnceWhereNothingElseIsAsked) {
+  carry(meet(), 200'000);
+  EXPECT_EQ(relay_node.loop().awake_until(), 0u);
+}
+
 TEST(TokenBucketTest, ABurstIsAQuarterOfASecond) {
   TokenBucket bucket(1'000'000, 0);
   EXPECT_EQ(bucket.take(1'000'000, 1, 0), kRouteFirstBurst);

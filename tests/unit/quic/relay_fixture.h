@@ -20,13 +20,13 @@ class RelayTest : public ::testing::Test {
   static constexpr base::MonoNs kLong = 30 * base::kSecond;
   static inline const ServerId kToAlice = prefix(0xa1), kToBob = prefix(0xb2);
 
-  RelayTest()
+  explicit RelayTest(EndpointLimits relay_limits = {})
       : world(4712),
         relay_node(world.add_node("relay")),
         alice_node(world.add_node("alice")),
         bob_node(world.add_node("bob")) {
     world.cut(alice_node, bob_node);
-    relay = std::make_unique<Party>(relay_node, 9);
+    relay = std::make_unique<Party>(relay_node, 9, relay_limits);
     alice = std::make_unique<Party>(alice_node, 1);
     bob = std::make_unique<Party>(bob_node, 2);
     relay->listen();
