@@ -86,6 +86,22 @@ inline int shutdown_stream(ngtcp2_conn* conn, std::int64_t stream, std::uint64_t
 #endif
 }
 
+// One direction of it.
+inline int shutdown_stream_write(ngtcp2_conn* conn, std::int64_t stream, std::uint64_t code) {
+#if ATLAS_NGTCP2_0
+  return ngtcp2_conn_shutdown_stream_write(conn, stream, code);
+#else
+  return ngtcp2_conn_shutdown_stream_write(conn, 0, stream, code);
+#endif
+}
+inline int shutdown_stream_read(ngtcp2_conn* conn, std::int64_t stream, std::uint64_t code) {
+#if ATLAS_NGTCP2_0
+  return ngtcp2_conn_shutdown_stream_read(conn, stream, code);
+#else
+  return ngtcp2_conn_shutdown_stream_read(conn, 0, stream, code);
+#endif
+}
+
 // What the peer said when it closed.
 struct PeerClose {
   bool application = false;
@@ -126,7 +142,7 @@ inline ConnectionInfo info_of(ngtcp2_conn* conn) {
 }
 
 // 0.12.1 widens a stream's receive window by itself, too, but then accuses the peer of passing it when packets overtake
-// each other. There we widen it, see Stream::grow_window.
+// each other. There we widen it, see quic::ReceiveWindow.
 inline constexpr bool kTunesStreamWindows = !ATLAS_NGTCP2_0;
 
 // 0.12.1 paces the handshake by the guessed first round trip and would hold our Finished back: tell it of transmission

@@ -14,6 +14,13 @@ namespace {
 constexpr std::size_t kActiveIds = base::limits::quic_active_connection_ids;
 constexpr std::size_t kDialledIdLength = 16;  // of the first id we make up as a client
 
+constexpr std::uint64_t kUnjudged = base::limits::quic_unjudged_bytes;
+
+// What the peer may send before its first credit, and before it is accepted.
+std::uint64_t first_connection_window(const Protocol& protocol) {
+  return protocol.key != nullptr ? protocol.connection_window : std::min(protocol.connection_window, kUnjudged);
+}
+
 ngtcp2_settings settings_for(Worker& worker, const Protocol& protocol, base::MonoNs now) {
   ngtcp2_settings settings;
   ngtcp2_settings_default(&settings);
@@ -30,10 +37,10 @@ ngtcp2_settings settings_for(Worker& worker, const Protocol& protocol, base::Mon
 void offer_limits(ngtcp2_transport_params& params, const Protocol& protocol) {
   params.initial_max_stream_data_bidi_local = protocol.stream_window;
   params.initial_max_stream_data_bidi_remote = protocol.stream_window;
-  params.initial_max_stream_data_uni = 0;
-  params.initial_max_data = protocol.connection_window;
+  params.initial_max_stream_data_uni = protocol.max_unidirectional > 0 ? protocol.stream_window : 0;
+  params.initial_max_data = first_connection_window(protocol);
   params.initial_max_streams_bidi = protocol.max_streams;
-  params.initial_max_streams_uni = 0;
+  params.initial_max_streams_uni = protocol.max_unidirectional;
   params.max_datagram_frame_size = 0;
   params.max_idle_timeout = protocol.idle_timeout;
   params.active_connection_id_limit = kActiveIds;
@@ -57,6 +64,7 @@ QuicConnection::~QuicConnection() {
   if (ended_) return;
   worker_.timers.remove(*this);
   leave_half_open();
+  if (offer_ != nullptr) --offer_->connections;
   release_ids(nullptr);
 }
 
@@ -77,6 +85,9 @@ bool QuicConnection::start_listener(const TlsContext& tls, const Accepted& accep
   }
   const ngtcp2_cid id = make_id();
   ngtcp2_settings settings = settings_for(worker_, protocol, now);
+  settings.handshake_timeout = worker_.longest_handshake;
+  widens_windows_ = worker_.widens_windows;
+  if (widens_windows_) settings.max_window = settings.max_stream_window = 0;
   ngtcp2_transport_params params;
   ngtcp2_transport_params_default(&params);
   offer_limits(params, protocol);
@@ -108,10 +119,10 @@ bool QuicConnection::start_listener(const TlsContext& tls, const Accepted& accep
   return true;
 }
 
-bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, const DialOptions& options,
+bool QuicConnection::start_dialler(const TlsContext& tls, Offer& offer, const DialOptions& options,
                                    const net::SocketAddress& local, base::MonoNs now) {
   started_ = now;
-  offer_ = &offer;
+  choose(offer);
   remote_ = options.remote;
   local_ = bound_ = local;
   early_ = true;
@@ -126,7 +137,9 @@ bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, co
     std::ranges::copy(options.via->peer_route, first.data);
   }
   const ngtcp2_cid id = make_id();
-  const ngtcp2_settings settings = settings_for(worker_, offer.protocol, now);
+  ngtcp2_settings settings = settings_for(worker_, offer.protocol, now);
+  if (options.handshake_timeout != 0) settings.handshake_timeout = options.handshake_timeout;
+  handshake_->timeout = settings.handshake_timeout;
   ngtcp2_transport_params params;
   ngtcp2_transport_params_default(&params);
   offer_limits(params, offer.protocol);
@@ -142,8 +155,8 @@ bool QuicConnection::start_dialler(const TlsContext& tls, const Offer& offer, co
     if (!made) return false;
     handshake_->credentials = std::move(*made);
   }
-  const TlsCredentials& credentials = handshake_->credentials ? *handshake_->credentials : *offer.credentials;
-  handshake_->session = tls.dialler(*this, offer.protocol.alpn, credentials);
+  if (handshake_->credentials == nullptr) handshake_->credentials = offer.credentials;
+  handshake_->session = tls.dialler(*this, offer.protocol.alpn, *handshake_->credentials, options.server_name);
   if (handshake_->session == nullptr) return false;
   ngtcp2_conn_set_tls_native_handle(conn, handshake_->session.get());
   claim_id(id);
@@ -198,10 +211,22 @@ bool QuicConnection::receive(const net::ReceivedBatch& batch, base::ByteView dat
   const bool settled = completed_;
   guard_.begin_datagram();
   const int result = ngtcp2_conn_read_pkt(conn_.get(), path.get(), &info, datagram.data(), datagram.size(), now);
+  note_stops();
   // A second one is acknowledged at once (RFC 9000, section 13.2.2).
   ack_may_wait_ = first && settled && guard_.ack_may_wait();
   after_library(result);
   return result != NGTCP2_ERR_RETRY;
+}
+
+// The library answers with RESET_STREAM itself.
+void QuicConnection::note_stops() {
+  for (const auto& [id, code] : guard_.take_stops()) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->stop_told) continue;
+    stream->send_over = true;
+    if (!stream->has_work()) work_.remove(*stream);
+    worker_.events.insert(worker_.events.begin(), {StreamEvent::Kind::kStopped, stream, code});
+  }
 }
 
 void QuicConnection::on_expire(base::MonoNs now) {
@@ -209,6 +234,7 @@ void QuicConnection::on_expire(base::MonoNs now) {
   ack_may_wait_ = false;
   if (routed_ && now >= watch_forwarder(now)) ask_forwarder(now);
   if (routed_ && now >= watch_path(now)) return_to_forwarder(now);
+  if (!completed_ && now >= handshake_deadline()) return fail(NGTCP2_ERR_HANDSHAKE_TIMEOUT);
   after_library(ngtcp2_conn_handle_expiry(conn_.get(), now));
   mark_dirty();
 }
@@ -228,6 +254,7 @@ void QuicConnection::after_library(int result) {
   if (completed_) tell_connected();
   tell_events();
   if (path_validated_) follow_path();
+  if (streams_allowed_changed_ && told_connected_) tell_streams_allowed();
   if (ending_ == nullptr && guard_.refused()) {
     ++worker_.counters.guarded_frames;
     end_with({CloseInfo::By::kTransport, NGTCP2_PROTOCOL_VIOLATION, "frames out of place"}, Ending::Farewell::kClose);
@@ -243,26 +270,41 @@ void QuicConnection::tell_connected() {
   offer_->protocol.events->on_connected(*this);
 }
 
+void QuicConnection::tell_streams_allowed() {
+  streams_allowed_changed_ = false;
+  if (ending_ != nullptr) return;
+  for (const bool unidirectional : {false, true}) {
+    offer_->protocol.events->on_streams_allowed(*this, unidirectional, streams_allowed_[unidirectional ? 1 : 0]);
+  }
+}
+
 void QuicConnection::tell_events() {
-  ConnectionEvents* events = offer_ == nullptr ? nullptr : offer_->protocol.events;
   for (std::size_t i = 0; i < worker_.events.size(); ++i) {
     const StreamEvent event = worker_.events[i];
-    Stream& stream = *event.stream;
-    const bool tell = ending_ == nullptr && told_connected_;  // after close() nothing is told but its end
-    switch (event.kind) {
-      case StreamEvent::Kind::kWritten:
-        if (tell) events->on_written(*this, stream.id);
-        break;
-      case StreamEvent::Kind::kReset:
-        if (tell) events->on_reset(*this, stream.id, event.code);
-        break;
-      case StreamEvent::Kind::kClosed:
-        if (tell) events->on_stream_closed(*this, stream.id);
-        drop_stream(stream);
-        break;
-    }
+    if (ending_ == nullptr && told_connected_) tell(event);  // after close() nothing is told but its end
+    if (event.kind == StreamEvent::Kind::kClosed) drop_stream(*event.stream);
   }
   worker_.events.clear();
+}
+
+void QuicConnection::tell(const StreamEvent& event) {
+  ConnectionEvents& events = *offer_->protocol.events;
+  Stream& stream = *event.stream;
+  switch (event.kind) {
+    case StreamEvent::Kind::kAcknowledged:
+      return events.on_acknowledged(*this, stream.id, std::exchange(stream.acknowledged, 0));
+    case StreamEvent::Kind::kWritten:
+      return events.on_written(*this, stream.id);
+    case StreamEvent::Kind::kReset:
+      if (!std::exchange(stream.reset_told, true)) events.on_reset(*this, stream.id, event.code);
+      return;
+    case StreamEvent::Kind::kStopped:
+      if (std::exchange(stream.stop_told, true) || events.on_stopped(*this, stream.id, event.code)) return;
+      if (!std::exchange(stream.reset_told, true)) events.on_reset(*this, stream.id, event.code);
+      return;
+    case StreamEvent::Kind::kClosed:
+      return events.on_stream_closed(*this, stream.id);
+  }
 }
 
 // The TLS session is the larger half of a young connection; nothing needs it after the handshake. Not called with
@@ -272,6 +314,14 @@ void QuicConnection::finish_handshake() {
   handshake_.reset();
   if (first_id_[0] > 0) worker_.first_ids.erase(first_id_, this);
   first_id_ = {};
+}
+
+// Of a listener's the library knows the longest of all protocols only.
+base::MonoNs QuicConnection::handshake_deadline() const {
+  if (handshake_ == nullptr) return base::kNever;
+  if (handshake_->timeout != 0) return base::after(started_, handshake_->timeout);
+  const Offer& offer = offer_ != nullptr ? *offer_ : *offers_.front();
+  return base::after(started_, offer.protocol.handshake_timeout);
 }
 
 // --- ends ---
@@ -297,6 +347,11 @@ void QuicConnection::fail(int error) {
   }
   end_with({CloseInfo::By::kTransport, 0, ngtcp2_strerror(error)}, Ending::Farewell::kClose);
   ngtcp2_ccerr_set_liberr(&ending_->error, error, nullptr, 0);
+  if (handshake_ != nullptr && handshake_->full) {
+    ngtcp2_ccerr_set_transport_error(&ending_->error, NGTCP2_CONNECTION_REFUSED, nullptr, 0);
+    ending_->info.code = NGTCP2_CONNECTION_REFUSED;
+    return;
+  }
   const std::uint8_t alert = error == NGTCP2_ERR_CRYPTO ? ngtcp2_conn_get_tls_alert(conn_.get()) : 0;
   if (alert != 0) ngtcp2_ccerr_set_tls_alert(&ending_->error, alert, nullptr, 0);
   ending_->info.code = ending_->error.error_code;
@@ -376,6 +431,7 @@ void QuicConnection::end(base::MonoNs now) {
   ended_ = true;
   worker_.timers.remove(*this);
   leave_half_open();
+  if (offer_ != nullptr) --offer_->connections;
   conn_.reset();
   handshake_.reset();
   worker_.ended.push_back(this);
@@ -409,12 +465,29 @@ std::string_view QuicConnection::dialled_protocol() const {
 
 const TlsCredentials* QuicConnection::choose_protocol(std::string_view alpn) {
   const auto found = std::ranges::find_if(offers_, [&](const auto& offer) { return offer->protocol.alpn == alpn; });
-  if (found == offers_.end()) return nullptr;
-  offer_ = found->get();
+  if (found == offers_.end() || (*found)->credentials == nullptr || offer_ != nullptr) return nullptr;
+  Offer& offer = **found;
+  if (offer.connections >= offer.protocol.max_connections) {
+    ++worker_.counters.refused_protocol;
+    handshake_->full = true;
+    return nullptr;
+  }
+  choose(offer);
+  handshake_->credentials = offer.credentials;
   ngtcp2_transport_params params = *ngtcp2_conn_get_local_transport_params(conn_.get());
   offer_limits(params, offer_->protocol);
   if (ngtcp2_conn_set_local_transport_params(conn_.get(), &params) != 0) return nullptr;
   return offer_->credentials.get();
+}
+
+void QuicConnection::choose(Offer& offer) {
+  offer_ = &offer;
+  ++offer.connections;
+}
+
+void QuicConnection::accept_chain(std::vector<base::Bytes> chain) {
+  peer_chain_ = std::move(chain);
+  has_key_ = true;
 }
 
 bool QuicConnection::install_application_keys(base::ByteView read, base::ByteView write) {

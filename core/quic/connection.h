@@ -9,6 +9,7 @@
 // Loop thread only. Owned by the endpoint; destroyed at the end of the turn in which flush() called end().
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +45,8 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
 
   // False when memory or TLS fails; the object is then to be dropped.
   bool start_listener(const TlsContext& tls, const Accepted& accepted, base::MonoNs now);
-  bool start_dialler(const TlsContext& tls, const Offer& offer, const DialOptions& options,
-                     const net::SocketAddress& local, base::MonoNs now);
+  bool start_dialler(const TlsContext& tls, Offer& offer, const DialOptions& options, const net::SocketAddress& local,
+                     base::MonoNs now);
 
   // --- the endpoint's half ---
   // False when the library asks for a Retry in answer (the connection is over then).
@@ -69,11 +70,19 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   const identity::PublicKey& peer_key() const override { return peer_key_; }
   base::MonoNs started() const override { return started_; }
   base::Result<StreamId> open_stream() override;
+  base::Result<StreamId> open_unidirectional_stream() override;
+  std::uint64_t streams_left(bool unidirectional) const override;
+  std::vector<base::Bytes> take_peer_chain() override { return std::move(peer_chain_); }
   bool write(StreamId stream, base::ByteView data, bool fin) override;
   std::size_t unacknowledged(StreamId stream) const override;
   std::size_t unacknowledged() const override { return unacknowledged_; }
   void consume(StreamId stream, std::size_t bytes) override;
+  void release(StreamId stream, std::size_t bytes) override;
+  void watch(StreamId stream) override;
   void reset(StreamId stream, std::uint64_t code) override;
+  void reset_sending(StreamId stream, std::uint64_t code) override;
+  void stop_receiving(StreamId stream, std::uint64_t code) override;
+  void refuse(std::uint64_t code, std::string_view reason) override;
   void close(std::uint64_t code, std::string_view reason) override;
   void mark_verified() override;
   void mark_forwarder() override;
@@ -87,6 +96,13 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   void refuse_certificate(std::string why) override;
   std::string_view dialled_protocol() const override;
   const TlsCredentials* choose_protocol(std::string_view alpn) override;
+  bool between_nodes() const override { return offer_ == nullptr || offer_->between_nodes(); }
+  // Not one of another protocol that has still to be accepted.
+  bool is_judged() const { return verified_ || between_nodes(); }
+  bool needs_client_certificate() const override {
+    return side_ == Side::kDialler || offer_->protocol.needs_client_certificate;
+  }
+  void accept_chain(std::vector<base::Bytes> chain) override;
   bool install_application_keys(base::ByteView read, base::ByteView write) override;
 
  private:
@@ -120,10 +136,12 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   };
   // What the dialler waits for in TLS, and how TLS failed; gone once the handshake is over.
   struct Handshake {
-    std::unique_ptr<TlsCredentials> credentials;  // of an identity of this dial's own; outlives the session
+    CredentialsPtr credentials;  // outlive the session
     TlsSession session;
     std::string expected_node_id;
     std::string refusal;
+    bool full = false;  // the protocol takes no more connections
+    base::MonoNs timeout = 0;
   };
 
   ngtcp2_cid make_id();
@@ -148,17 +166,24 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
 
   void after_library(int result);
   void tell_connected();
+  void note_stops();
   void tell_events();
+  void tell(const StreamEvent& event);
+  void tell_streams_allowed();
   void fail(int error);
   void drained();
   void end_with(CloseInfo info, Ending::Farewell farewell);
   void finish_handshake();
+  base::MonoNs handshake_deadline() const;
+  void choose(Offer& offer);
   void end(base::MonoNs now);
   void release_ids(std::vector<ServerId>* out);
   void leave_half_open();
   void say_goodbye(base::MonoNs now);
 
   void carry_out();
+  void give_credit(std::uint64_t bytes);
+  void give_left(std::uint64_t bytes);
   void give_back(Stream& stream);
   void return_streams();
   void hold_ack(base::MonoNs now);
@@ -172,7 +197,7 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
 
   Worker& worker_;
   const std::vector<std::unique_ptr<Offer>>& offers_;
-  const Offer* offer_ = nullptr;
+  Offer* offer_ = nullptr;
   const Side side_;
   const std::uint64_t number_;
   base::MonoNs started_ = 0;
@@ -180,6 +205,9 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   net::SocketAddress forwarder_;  // as counted in worker_.forwarders, port 0: not
   net::SocketAddress bound_;      // dialler: what the library knows as our address, whatever route the kernel takes
   identity::PublicKey peer_key_{};
+  std::vector<base::Bytes> peer_chain_;
+  ReceiveWindow window_;                            // of the connection
+  std::array<std::uint64_t, 2> streams_allowed_{};  // by the peer, in all: bidirectional, unidirectional
   FrameGuard guard_;
   std::unique_ptr<Handshake> handshake_;
   std::unique_ptr<ngtcp2_conn, ConnectionDelete> conn_;
@@ -189,12 +217,13 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   WorkList work_;
   std::size_t unacknowledged_ = 0;
   // Of the peer's: over, but it has not been told; and given back before their end was acknowledged.
-  std::uint32_t streams_over_ = 0, streams_ahead_ = 0;
+  std::uint32_t streams_over_ = 0, streams_ahead_ = 0, unidirectional_over_ = 0;
   std::vector<ServerId> ids_;             // in worker_.ids
   std::unique_ptr<Routed> routed_;        // only of a connection that was made through a forwarder
   std::vector<ResetToken> reset_tokens_;  // in worker_.reset_tokens
   FirstId first_id_{};                    // in worker_.first_ids until the handshake is over
   std::uint64_t bytes_sent_ = 0, bytes_received_ = 0;
+  std::uint64_t withheld_ = 0;  // of the connection's window, until the peer is judged
   base::MonoNs keep_alive_ = 0;
 
   std::uint32_t unanswered_datagrams_ = 0;  // received since something was last sent
@@ -202,7 +231,10 @@ class QuicConnection final : public Connection, public Route, public net::TimerH
   bool was_in_flight_ = false;              // something of ours, when the first of them came
 
   bool dirty_ = false;
-  bool has_key_ = false;
+  bool has_key_ = false;         // or, of another protocol, its chain
+  bool widens_windows_ = false;  // not the library
+  bool verified_ = false;
+  bool streams_allowed_changed_ = false;
   bool completed_ = false;  // TLS is done on this side
   bool told_connected_ = false;
   bool early_ = false;  // dialler: our Finished has not left yet

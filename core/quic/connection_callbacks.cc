@@ -22,7 +22,9 @@ struct Callbacks {
 
   static int handshake_completed(ngtcp2_conn*, void* user) {
     QuicConnection& connection = self(user);
-    if (!connection.has_key_ || connection.offer_ == nullptr) return NGTCP2_ERR_CALLBACK_FAILURE;
+    // Where no certificate is needed and none came, TLS had nothing to ask.
+    const bool without = connection.offer_ != nullptr && !connection.needs_client_certificate();
+    if ((!connection.has_key_ && !without) || connection.offer_ == nullptr) return NGTCP2_ERR_CALLBACK_FAILURE;
     connection.completed_ = true;
     return 0;
   }
@@ -38,7 +40,8 @@ struct Callbacks {
     Stream* stream = stream_of(connection, id, stream_user);
     if (stream == nullptr) return NGTCP2_ERR_CALLBACK_FAILURE;
     if (connection.completed_) connection.tell_connected();
-    if (connection.ending_ != nullptr || stream->reset_asked || !connection.told_connected_) {
+    const bool unwanted = stream->reset_asked || stream->receiving.asked;
+    if (connection.ending_ != nullptr || unwanted || !connection.told_connected_) {
       ngtcp2_conn_extend_max_offset(conn, length);  // nobody will read it
       return 0;
     }
@@ -57,38 +60,30 @@ struct Callbacks {
     if (stream == nullptr) return 0;
     const std::size_t before = stream->out.unacknowledged();
     stream->out.mark_acknowledged(length);
-    connection.unacknowledged_ -= before - stream->out.unacknowledged();
+    const std::size_t arrived = before - stream->out.unacknowledged();
+    connection.unacknowledged_ -= arrived;
+    if (stream->watched && arrived > 0) {
+      if (stream->acknowledged == 0) {
+        connection.worker_.events.push_back({StreamEvent::Kind::kAcknowledged, stream});
+      }
+      stream->acknowledged += arrived;
+    }
     if (length == 0) stream->fin_acknowledged = true;
     note_written(connection, *stream);
     return 0;
   }
 
   static void note_written(QuicConnection& connection, Stream& stream) {
-    if (stream.written_told || stream.reset_asked || !stream.all_acknowledged()) return;
+    if (stream.written_told || stream.reset_asked || stream.sending.asked || !stream.all_acknowledged()) return;
     stream.written_told = true;
     connection.worker_.events.push_back({StreamEvent::Kind::kWritten, &stream});
-  }
-
-  static void note_reset(QuicConnection& connection, Stream& stream, std::uint64_t code) {
-    if (std::exchange(stream.reset_told, true)) return;
-    connection.worker_.events.push_back({StreamEvent::Kind::kReset, &stream, code});
   }
 
   static int stream_reset(ngtcp2_conn*, std::int64_t id, std::uint64_t, std::uint64_t code, void* user,
                           void* stream_user) {
     QuicConnection& connection = self(user);
-    if (Stream* stream = stream_of(connection, id, stream_user)) note_reset(connection, *stream, code);
-    return 0;
-  }
-
-  // The library answers with RESET_STREAM itself.
-  static int stream_stop_sending(ngtcp2_conn*, std::int64_t id, std::uint64_t code, void* user, void* stream_user) {
-    QuicConnection& connection = self(user);
     Stream* stream = stream_of(connection, id, stream_user);
-    if (stream == nullptr) return 0;
-    stream->send_over = true;
-    if (!stream->has_work()) connection.work_.remove(*stream);
-    note_reset(connection, *stream, code);
+    if (stream != nullptr) connection.worker_.events.push_back({StreamEvent::Kind::kReset, stream, code});
     return 0;
   }
 
@@ -96,7 +91,10 @@ struct Callbacks {
                           void* stream_user) {
     QuicConnection& connection = self(user);
     Stream* stream = stream_of(connection, id, stream_user);
-    if (ngtcp2_conn_is_local_stream(conn, id) == 0) {
+    if (ngtcp2_conn_is_local_stream(conn, id) == 0 && is_unidirectional(id)) {
+      ++connection.unidirectional_over_;
+      connection.mark_dirty();
+    } else if (ngtcp2_conn_is_local_stream(conn, id) == 0) {
       if (stream != nullptr && stream->given_back) {
         --connection.streams_ahead_;
       } else {
@@ -105,8 +103,7 @@ struct Callbacks {
     }
     if (stream == nullptr) return 0;
     // What was delivered and never consumed must not stay charged to the connection.
-    ngtcp2_conn_extend_max_offset(conn, stream->unconsumed + stream->credit);
-    stream->unconsumed = stream->credit = 0;
+    connection.give_left(stream->take_left());
     // A lost FIN that travelled again with other data is acknowledged unnamed; the end of the stream tells.
     if ((flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) == 0 && stream->fin_sent) {
       stream->fin_acknowledged = true;
@@ -123,6 +120,13 @@ struct Callbacks {
     if (stream == nullptr) return 0;
     stream->window_closed = false;
     connection.list(*stream);
+    return 0;
+  }
+
+  template <std::size_t Kind>
+  static int extend_max_streams(ngtcp2_conn*, std::uint64_t most, void* user) {
+    self(user).streams_allowed_[Kind] = most;
+    self(user).streams_allowed_changed_ = true;
     return 0;
   }
 
@@ -209,9 +213,10 @@ struct Callbacks {
     out.recv_stream_data = recv_stream_data;
     out.acked_stream_data_offset = acked_stream_data;
     out.stream_reset = stream_reset;
-    out.stream_stop_sending = stream_stop_sending;
     out.stream_close = stream_close;
     out.extend_max_stream_data = extend_max_stream_data;
+    out.extend_max_local_streams_bidi = extend_max_streams<0>;
+    out.extend_max_local_streams_uni = extend_max_streams<1>;
     out.recv_stateless_reset = recv_stateless_reset;
     out.rand = random_bytes;
     out.get_new_connection_id = new_connection_id;

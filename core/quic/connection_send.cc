@@ -48,14 +48,24 @@ void QuicConnection::carry_out() {
       const std::uint64_t credit = std::exchange(stream->credit, 0);
       const Protocol& protocol = offer_->protocol;
       const std::uint64_t growth =
-          ng::kTunesStreamWindows ? 0 : stream->grow_window(credit, protocol.stream_window, protocol.max_stream_window);
+          ng::kTunesStreamWindows && !widens_windows_
+              ? 0
+              : stream->window.grow(credit, protocol.stream_window, protocol.max_stream_window);
       ngtcp2_conn_extend_max_stream_offset(conn_.get(), stream->id, credit + growth);
-      ngtcp2_conn_extend_max_offset(conn_.get(), credit);
     }
+    give_credit(std::exchange(stream->connection_credit, 0));
     if (stream->reset_asked && !stream->reset_done) {
       stream->reset_done = true;
       stream->send_over = true;
       ng::shutdown_stream(conn_.get(), stream->id, stream->reset_code);
+    }
+    if (stream->sending.is_due()) {
+      stream->sending.done = true;
+      ng::shutdown_stream_write(conn_.get(), stream->id, stream->sending.code);
+    }
+    if (stream->receiving.is_due()) {
+      stream->receiving.done = true;
+      ng::shutdown_stream_read(conn_.get(), stream->id, stream->receiving.code);
     }
     if (stream->fin_asked && stream->fin_received) give_back(*stream);
     if (!stream->has_work()) work_.remove(*stream);
@@ -63,10 +73,29 @@ void QuicConnection::carry_out() {
   return_streams();
 }
 
+// To the connection's window.
+void QuicConnection::give_credit(std::uint64_t bytes) {
+  if (bytes == 0) return;
+  const Protocol& protocol = offer_->protocol;
+  const std::uint64_t growth =
+      widens_windows_ ? window_.grow(bytes, protocol.connection_window, protocol.max_connection_window) : 0;
+  ngtcp2_conn_extend_max_offset(conn_.get(), bytes + growth);
+}
+
+// Of a stream that is over. Before the peer was judged what it sent is kept above this floor, so nothing comes back: or
+// a stranger could have one window's worth after the other kept.
+void QuicConnection::give_left(std::uint64_t bytes) {
+  if (!is_judged()) {
+    withheld_ += bytes;
+  } else {
+    give_credit(bytes);
+  }
+}
+
 // An exchange is over with its answer, and the packet that carries the answer can say so. Only so many ahead of the
 // acknowledgement, or a peer that acknowledges nothing could have any number of streams.
 void QuicConnection::give_back(Stream& stream) {
-  if (stream.given_back || streams_ahead_ >= offer_->protocol.max_streams) return;
+  if (stream.given_back || streams_ahead_ >= offer_->protocol.max_streams || is_unidirectional(stream.id)) return;
   if (ngtcp2_conn_is_local_stream(conn_.get(), stream.id) != 0) return;
   stream.given_back = true;
   ++streams_ahead_;
@@ -76,6 +105,9 @@ void QuicConnection::give_back(Stream& stream) {
 // The peer may open a stream for each that is over. Telling it costs a packet and its acknowledgement, so that waits
 // for a packet that goes anyway, or until half of what the peer may have open is used up.
 void QuicConnection::return_streams() {
+  if (!is_judged()) return;
+  // None between nodes.
+  if (unidirectional_over_ > 0) ngtcp2_conn_extend_max_streams_uni(conn_.get(), std::exchange(unidirectional_over_, 0));
   if (streams_over_ == 0 || (work_.empty() && streams_over_ < (offer_->protocol.max_streams + 1) / 2)) return;
   ngtcp2_conn_extend_max_streams_bidi(conn_.get(), std::exchange(streams_over_, 0));
   ack_may_wait_ = false;
@@ -202,7 +234,8 @@ void QuicConnection::arm(base::MonoNs now) {
     ngtcp2_conn_set_keep_alive_timeout(conn_.get(), keep_alive_);
   }
   const base::MonoNs watch = routed_ ? std::min(watch_path(now), watch_forwarder(now)) : base::kNever;
-  const base::MonoNs expiry = std::min(ngtcp2_conn_get_expiry(conn_.get()), watch);
+  const base::MonoNs handshake = completed_ ? base::kNever : handshake_deadline();
+  const base::MonoNs expiry = std::min({ngtcp2_conn_get_expiry(conn_.get()), watch, handshake});
   if (expiry == base::kNever) return worker_.timers.remove(*this);
   // Data waits for its moment (pacing).
   if (!work_.empty() && expiry > now) return worker_.timers.set(*this, expiry);

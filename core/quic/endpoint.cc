@@ -11,6 +11,8 @@ using base::Fault;
 
 // Flushes of one connection in one turn: a callback in a flush may ask for another.
 constexpr int kMostRounds = 4;
+// What GnuTLS can negotiate.
+constexpr std::size_t kMostAlpnBytes = base::limits::quic_alpn_bytes, kMostProtocols = base::limits::quic_protocols;
 
 }  // namespace
 
@@ -42,20 +44,54 @@ QuicEndpoint::~QuicEndpoint() {
 }
 
 base::Result<void> QuicEndpoint::add_protocol(const Protocol& protocol) {
-  if (protocol.alpn.empty() || protocol.alpn.size() > 255 || protocol.key == nullptr || protocol.events == nullptr) {
-    return base::fail(Fault::kArgument, "a protocol needs a name of 1 to 255 bytes, a key, and somebody to tell");
+  if (protocol.alpn.empty() || protocol.alpn.size() > kMostAlpnBytes || protocol.events == nullptr) {
+    return base::fail(Fault::kArgument, "a protocol needs a name of 1 to 31 bytes, and somebody to tell");
+  }
+  if (offers_.size() == kMostProtocols) return base::fail(Fault::kFull, "as many protocols as TLS takes are offered");
+  if (offers_.empty() && protocol.key == nullptr) {
+    return base::fail(Fault::kArgument, "the first protocol of an endpoint is one of nodes");
   }
   if (worker_.outlets[0].socket != nullptr || worker_.outlets[1].socket != nullptr) {
     return base::fail(Fault::kState, "protocols are added before the first socket opens");
   }
-  if (std::ranges::find(worker_.alpns, protocol.alpn) != worker_.alpns.end()) {
+  if (offer_of(protocol.alpn) != nullptr) {
     return base::fail(Fault::kConflict, "the protocol " + protocol.alpn + " is already offered");
   }
-  auto credentials = TlsCredentials::make(*protocol.key);
-  if (!credentials) return std::unexpected(credentials.error());
-  offers_.push_back(std::make_unique<Offer>(Offer{protocol, std::move(*credentials)}));
-  worker_.alpns.push_back(protocol.alpn);
+  auto offer = std::make_unique<Offer>(Offer{protocol, nullptr});
+  if (protocol.key != nullptr) {
+    auto credentials = TlsCredentials::make(*protocol.key);
+    if (!credentials) return std::unexpected(credentials.error());
+    offer->credentials = std::move(*credentials);
+  } else {
+    offer->protocol.max_stream_window = protocol.stream_window;
+    offer->protocol.max_connection_window = protocol.connection_window;
+    worker_.widens_windows = worker_.widens_windows || protocol.accepts;
+  }
+  if (protocol.accepts) {
+    worker_.longest_handshake = std::max(worker_.longest_handshake, protocol.handshake_timeout);
+  }
+  offers_.push_back(std::move(offer));
+  list_accepted();
   return {};
+}
+
+Offer* QuicEndpoint::offer_of(std::string_view alpn) const {
+  const auto found = std::ranges::find_if(offers_, [&](const auto& held) { return held->protocol.alpn == alpn; });
+  return found == offers_.end() ? nullptr : found->get();
+}
+
+void QuicEndpoint::set_credentials(std::string_view alpn, CredentialsPtr credentials) {
+  Offer* offer = offer_of(alpn);
+  if (offer == nullptr || offer->between_nodes()) return;
+  offer->credentials = std::move(credentials);
+  list_accepted();
+}
+
+void QuicEndpoint::list_accepted() {
+  worker_.alpns.clear();
+  for (const auto& offer : offers_) {
+    if (offer->protocol.accepts && offer->credentials != nullptr) worker_.alpns.push_back(offer->protocol.alpn);
+  }
 }
 
 base::Result<Outlet*> QuicEndpoint::open(const net::SocketAddress& bind) {
@@ -88,9 +124,15 @@ base::Result<net::SocketAddress> QuicEndpoint::listen(const net::SocketAddress& 
 }
 
 base::Result<Connection*> QuicEndpoint::dial(const DialOptions& options) {
-  const auto offer =
-      std::ranges::find_if(offers_, [&](const auto& held) { return held->protocol.alpn == options.alpn; });
-  if (offer == offers_.end()) return base::fail(Fault::kArgument, "the protocol " + options.alpn + " is not offered");
+  Offer* offer = offer_of(options.alpn);
+  if (offer == nullptr) return base::fail(Fault::kArgument, "the protocol " + options.alpn + " is not offered");
+  if (offer->credentials == nullptr) {
+    return base::fail(Fault::kState, "the protocol " + options.alpn + " has no certificate yet");
+  }
+  if (offer->connections >= offer->protocol.max_connections) {
+    ++worker_.counters.refused_protocol;
+    return base::fail(Fault::kFull, "the protocol " + options.alpn + " takes no more connections");
+  }
   const net::Family family = options.remote.ip.family();
   if (family == net::Family::kNone || options.remote.port == 0) {
     return base::fail(Fault::kArgument, "an address with a port is needed to dial");
@@ -109,7 +151,7 @@ base::Result<Connection*> QuicEndpoint::dial(const DialOptions& options) {
   auto connection = std::make_unique<QuicConnection>(worker_, offers_, Side::kDialler);
   // A dial from a callback of this turn's flush is flushed in the same turn: its clock must not be ahead of the turn's.
   now_ = worker_.now();
-  if (!connection->start_dialler(*tls_, **offer, options, outlet.local, now_)) {
+  if (!connection->start_dialler(*tls_, *offer, options, outlet.local, now_)) {
     return base::fail(Fault::kInternal, "a connection could not be made: out of memory or TLS failed");
   }
   ++worker_.counters.dialled;

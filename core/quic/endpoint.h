@@ -9,8 +9,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -81,12 +83,31 @@ class Connection {
   virtual std::size_t unacknowledged() const = 0;
   // Gives receive credit back for bytes that on_data delivered.
   virtual void consume(StreamId stream, std::size_t bytes) = 0;
+  // Of what on_data delivered and is not consumed: it need not keep the peer from sending on other streams. The floor
+  // above bounds what it holds.
+  virtual void release(StreamId stream, std::size_t bytes) = 0;
+  // From now on on_acknowledged tells of this stream.
+  virtual void watch(StreamId stream) = 0;
   // RESET_STREAM and STOP_SENDING with this code. Nothing more of the stream is delivered but its on_stream_closed.
   virtual void reset(StreamId stream, std::uint64_t code) = 0;
+  // RESET_STREAM alone: our side is over, what the peer has not got is lost.
+  virtual void reset_sending(StreamId stream, std::uint64_t code) = 0;
+  // STOP_SENDING alone: no more data is delivered; the peer answers with its reset, if it has not finished.
+  virtual void stop_receiving(StreamId stream, std::uint64_t code) = 0;
+  // As open_stream(), but only this side writes.
+  virtual base::Result<StreamId> open_unidirectional_stream() = 0;
+  // How many streams of a kind open_stream() would give now.
+  virtual std::uint64_t streams_left(bool unidirectional) const = 0;
+  // Of a protocol without a key: what the peer showed, its own certificate first, in DER. Empty: none. Once, in
+  // on_connected.
+  virtual std::vector<base::Bytes> take_peer_chain() = 0;
+  // CONNECTION_CLOSE of the transport with this code (RFC 9000, section 20.1); else as close().
+  virtual void refuse(std::uint64_t code, std::string_view reason) = 0;
   // Sends CONNECTION_CLOSE; on_closed follows at the end of the turn. Data not yet sent is lost: let on_written tell
   // that a last message arrived.
   virtual void close(std::uint64_t code, std::string_view reason) = 0;
-  // Listener: the connection has passed authentication above this floor and no longer counts as half-open (Retry).
+  // The connection has passed authentication above this floor: a listener's no longer counts as half-open (Retry), and
+  // the peer may use the whole of the connection's first window.
   virtual void mark_verified() = 0;
   // Never let NAT bindings and idle timers run out: send PING when idle for this long (0 = off).
   virtual void keep_alive(base::MonoNs idle) = 0;
@@ -114,11 +135,18 @@ class ConnectionEvents {
   // Everything written on the stream, FIN included, has been acknowledged. Needs a FIN. (A FIN that was lost and sent
   // again together with data may be told only when the whole stream is over.)
   virtual void on_written(Connection& connection, StreamId stream) = 0;
+  // Of a watched stream: the peer has so many bytes more.
+  virtual void on_acknowledged(Connection&, StreamId, std::size_t) {}
   // The peer reset its side or refused ours; no more data comes. The stream may be one of which nothing was seen
   // before.
   virtual void on_reset(Connection& connection, StreamId stream, std::uint64_t code) = 0;
+  // The peer refused our side, and that is over. False: whoever listens does not tell the two apart, and on_reset
+  // follows, if it was not told yet.
+  virtual bool on_stopped(Connection&, StreamId, std::uint64_t) { return false; }
   // Both sides are over; the id means nothing from now on. Always after on_written or on_reset or the last on_data.
   virtual void on_stream_closed(Connection& connection, StreamId stream) = 0;
+  // The peer allows so many streams of a kind in all, counted from the beginning.
+  virtual void on_streams_allowed(Connection&, bool /*unidirectional*/, std::uint64_t /*total*/) {}
   // The connection moved to another address, here or there, and it has been validated; or back to the forwarder.
   virtual void on_path(Connection& connection) = 0;
   // Exactly once for each connection that was dialled or connected; its streams are over with it, untold. What was
@@ -126,11 +154,21 @@ class ConnectionEvents {
   virtual void on_closed(Connection& connection, const CloseInfo& info) = 0;
 };
 
+// A certificate chain and the key of its first certificate.
+class TlsCredentials;
+using CredentialsPtr = std::shared_ptr<const TlsCredentials>;
+// DER, and PKCS #8 in DER: Ed25519, ECDSA with P-256, or RSA of 2048 bits and more. kArgument: they do not parse, are
+// too many or too large, or do not belong together. Any thread.
+base::Result<CredentialsPtr> make_credentials(std::span<const base::ByteView> chain, base::ByteView key);
+
 // One ALPN on the endpoint: who we are, what we offer, who hears of it.
 struct Protocol {
-  std::string alpn;                        // "atlas/1"
-  const identity::NodeKey* key = nullptr;  // outlives the endpoint
-  ConnectionEvents* events = nullptr;      // outlives the endpoint
+  std::string alpn;  // "atlas/1"
+  // Outlives the endpoint. Null: this is no protocol between nodes. Peers then show any certificate that TLS can check,
+  // `events` decide who they are (Connection::take_peer_chain), and until Endpoint::set_credentials() nobody is
+  // accepted or dialled.
+  const identity::NodeKey* key = nullptr;
+  ConnectionEvents* events = nullptr;  // outlives the endpoint
   // Bidirectional streams that a peer may have open at once.
   std::uint32_t max_streams = base::limits::transport_max_streams_per_conn;
   base::MonoNs idle_timeout = base::limits::transport_idle_timeout * base::kSecond;
@@ -139,6 +177,11 @@ struct Protocol {
   std::uint64_t connection_window = 256 << 10;
   std::uint64_t max_stream_window = base::limits::quic_stream_window_bytes;  // auto-tuned up to these
   std::uint64_t max_connection_window = base::limits::quic_connection_window_bytes;
+  // Of one without a key; the windows are then what they are at first for ever.
+  bool accepts = true;
+  bool needs_client_certificate = true;
+  std::uint32_t max_unidirectional = 0;
+  std::uint32_t max_connections = UINT32_MAX;
 };
 
 struct EndpointLimits {
@@ -158,6 +201,7 @@ struct EndpointCounters {
   std::uint64_t refused_full = 0;       // max_connections
   std::uint64_t refused_half_open = 0;  // handshake_limit
   std::uint64_t refused_by_filter = 0;  // accept filter (bans)
+  std::uint64_t refused_protocol = 0;   // Protocol::max_connections
   std::uint64_t dropped_small_initial = 0, dropped_unknown_id = 0, dropped_malformed = 0;
   std::uint64_t guarded_frames = 0;              // connections closed by the frame guard
   std::uint64_t stripped_datagrams = 0;          // early short-header packets withheld from a dialler
@@ -188,6 +232,8 @@ struct DialOptions {
   const identity::NodeKey* key = nullptr;
   // `remote` is then the forwarder's address.
   std::optional<Via> via = std::nullopt;
+  std::string server_name = {};        // SNI; empty: none
+  base::MonoNs handshake_timeout = 0;  // 0: the protocol's
 };
 
 class Endpoint {
@@ -209,6 +255,10 @@ class Endpoint {
 
   // Before listen() and dial(). A second claim of an ALPN is kConflict.
   virtual base::Result<void> add_protocol(const Protocol& protocol) = 0;
+  // Of a protocol without a key; new connections get these. Null: nobody is accepted or dialled any more.
+  virtual void set_credentials(std::string_view alpn, CredentialsPtr credentials) = 0;
+  // The ALPNs that are accepted now, in the order in which they were added.
+  virtual std::span<const std::string> served() const = 0;
   // One socket for each family at most; a second bind of the same family is kConflict. Port 0 picks one.
   virtual base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) = 0;
   // Uses the listening socket of the address's family, or opens one on an ephemeral port.

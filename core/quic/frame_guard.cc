@@ -97,7 +97,6 @@ bool skip_frame(Reader& reader, std::uint64_t type) {
       return skip_ack(reader, type == kAckEcn);
     case kResetStream:
       return reader.skip_varints(3);
-    case kStopSending:
     case kMaxStreamData:
     case kStreamDataBlocked:
       return reader.skip_varints(2);
@@ -161,6 +160,12 @@ bool FrameGuard::walk(base::ByteView frames, std::uint64_t packet_number, bool& 
         retire_prior_to_ = retire_prior_to;
         raised_in_ = packet_number;
       }
+      continue;
+    }
+    if (type == kStopSending) {
+      std::uint64_t stream, code;
+      if (!reader.varint(stream) || !reader.varint(code)) return false;
+      stops_.push_back({static_cast<std::int64_t>(stream), code});
       continue;
     }
     if (type == kPathChallenge && ++challenges > kMostPathChallenges) return false;

@@ -20,6 +20,8 @@ class QuicEndpoint final : public Endpoint {
   ~QuicEndpoint() override;
 
   base::Result<void> add_protocol(const Protocol& protocol) override;
+  void set_credentials(std::string_view alpn, CredentialsPtr credentials) override;
+  std::span<const std::string> served() const override { return worker_.alpns; }
   base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override;
   base::Result<Connection*> dial(const DialOptions& options) override;
   base::Result<void> expect(const Expectation& expectation) override;
@@ -32,6 +34,8 @@ class QuicEndpoint final : public Endpoint {
   net::UdpCounters udp_counters() const override;
 
  private:
+  Offer* offer_of(std::string_view alpn) const;
+  void list_accepted();
   base::Result<Outlet*> open(const net::SocketAddress& bind);
   QuicConnection& keep(std::unique_ptr<QuicConnection> connection);
 

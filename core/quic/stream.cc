@@ -73,14 +73,35 @@ void SendBuffer::mark_acknowledged(std::size_t bytes) {
   }
 }
 
-std::uint64_t Stream::grow_window(std::uint64_t consumed, std::uint64_t first, std::uint64_t most) {
-  const std::uint64_t window = first + window_growth;
-  consumed_in_window += consumed;
-  if (consumed_in_window < window || window >= most) return 0;
-  consumed_in_window = 0;
-  const std::uint64_t growth = std::min(window, most - window);
-  window_growth += growth;
-  return growth;
+std::uint64_t ReceiveWindow::grow(std::uint64_t bytes, std::uint64_t first, std::uint64_t most) {
+  const std::uint64_t window = first + growth;
+  consumed += bytes;
+  if (consumed < window || window >= most) return 0;
+  consumed = 0;
+  const std::uint64_t more = std::min(window, most - window);
+  growth += more;
+  return more;
+}
+
+void Stream::consume(std::uint64_t bytes) {
+  bytes = std::min(bytes, unconsumed);
+  const std::uint64_t ahead = std::min(bytes, released);
+  unconsumed -= bytes;
+  released -= ahead;
+  credit += bytes;
+  connection_credit += bytes - ahead;
+}
+
+void Stream::release(std::uint64_t bytes) {
+  bytes = std::min(bytes, unconsumed - released);
+  released += bytes;
+  connection_credit += bytes;
+}
+
+std::uint64_t Stream::take_left() {
+  const std::uint64_t left = unconsumed - released + connection_credit;
+  unconsumed = released = credit = connection_credit = 0;
+  return left;
 }
 
 void WorkList::add(Stream& stream) {

@@ -6,11 +6,13 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "identity/node_key.h"
@@ -21,10 +23,12 @@ namespace atlas::quic {
 // The key of a DER certificate: an Ed25519 key that an honest node could have (A12). The error is a line for the log.
 base::Result<identity::PublicKey> certificate_key(base::ByteView der);
 
-// A node's certificate and its signing key, which stays where it is.
+// A certificate chain with its signing key: of a node, whose key stays where it is, or of another protocol.
 class TlsCredentials {
  public:
   static base::Result<std::unique_ptr<TlsCredentials>> make(const identity::NodeKey& key);
+  static base::Result<std::unique_ptr<TlsCredentials>> make(std::span<const base::ByteView> chain,
+                                                            base::ByteView pkcs8);
   ~TlsCredentials();
   TlsCredentials(const TlsCredentials&) = delete;
   TlsCredentials& operator=(const TlsCredentials&) = delete;
@@ -33,10 +37,14 @@ class TlsCredentials {
 
  private:
   TlsCredentials() = default;
+  static base::Result<std::unique_ptr<TlsCredentials>> make(std::span<const gnutls_x509_crt_t> certificates,
+                                                            gnutls_x509_privkey_t key);
   gnutls_certificate_credentials_t handle_ = nullptr;
 };
 
 // The connection, as TLS sees it. All of it is called with the library on the stack.
+class TlsContext;
+
 class TlsUser {
  public:
   TlsUser();
@@ -52,6 +60,12 @@ class TlsUser {
   virtual std::string_view dialled_protocol() const = 0;
   // Listener: which protocol was chosen; null refuses.
   virtual const TlsCredentials* choose_protocol(std::string_view alpn) = 0;
+  // Whether the chosen protocol is one of nodes. Else any chain is handed up instead of a key, and the listener may do
+  // without one.
+  virtual bool between_nodes() const = 0;
+  virtual bool needs_client_certificate() const = 0;
+  // The peer has proved the key of the first, in DER.
+  virtual void accept_chain(std::vector<base::Bytes> chain) = 0;
   // Secrets of the 1-RTT keys; either may be empty.
   virtual bool install_application_keys(base::ByteView read, base::ByteView write) = 0;
 
@@ -61,6 +75,7 @@ class TlsUser {
  private:
   friend class TlsContext;
   ngtcp2_crypto_conn_ref reference_;  // what ngtcp2's helper expects behind the session
+  const TlsContext* context_ = nullptr;
 };
 
 struct TlsSessionDelete {
@@ -78,13 +93,17 @@ class TlsContext {
   // Null when GnuTLS cannot (memory). `alpns` in order of preference; a listener gets its credentials when the protocol
   // has been chosen.
   TlsSession listener(TlsUser& user, std::span<const std::string> alpns) const;
-  TlsSession dialler(TlsUser& user, const std::string& alpn, const TlsCredentials& credentials) const;
+  // `server_name` may be empty.
+  TlsSession dialler(TlsUser& user, const std::string& alpn, const TlsCredentials& credentials,
+                     const std::string& server_name = {}) const;
 
  private:
   TlsContext() = default;
-  TlsSession open(TlsUser& user, unsigned flags, std::span<const std::string> alpns) const;
+  TlsSession open(TlsUser& user, unsigned flags, std::span<const std::string> alpns, gnutls_priority_t priority) const;
+  static int after_client_hello(gnutls_session_t session);
 
-  gnutls_priority_t priority_ = nullptr;
+  gnutls_priority_t priority_ = nullptr;        // between nodes
+  gnutls_priority_t other_priority_ = nullptr;  // of other protocols
 };
 
 }  // namespace atlas::quic

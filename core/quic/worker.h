@@ -33,12 +33,15 @@ inline constexpr base::MonoNs kQuietTick = 10 * base::kMillisecond;
 // A protocol of the endpoint with what was made of it.
 struct Offer {
   Protocol protocol;
-  std::unique_ptr<TlsCredentials> credentials;
+  CredentialsPtr credentials;     // null: not yet
+  std::uint32_t connections = 0;  // of this protocol, from its choice to its end
+
+  bool between_nodes() const { return protocol.key != nullptr; }
 };
 
 // Something the library reported inside a call, told to the floor above right after that call.
 struct StreamEvent {
-  enum class Kind : std::uint8_t { kWritten, kReset, kClosed };
+  enum class Kind : std::uint8_t { kAcknowledged, kWritten, kReset, kStopped, kClosed };
   Kind kind;
   Stream* stream;
   std::uint64_t code = 0;
@@ -81,7 +84,9 @@ struct Worker {
   net::TimerHeap timers;
   Graveyard graveyard{ids, first_ids, timers};
   std::array<Outlet, 2> outlets;        // IPv4, IPv6
-  std::vector<std::string> alpns;       // of all offers
+  std::vector<std::string> alpns;       // of all offers that are accepted now
+  bool widens_windows = false;          // of listeners, for the library knows of no protocol when it begins
+  base::MonoNs longest_handshake = 0;   // of all offers
   std::vector<QuicConnection*> dirty;   // to be flushed in this turn, each once
   std::vector<QuicConnection*> parked;  // dirty, but their socket takes nothing now
   std::vector<QuicConnection*> ended;   // out of every table, to be destroyed at the end of the turn

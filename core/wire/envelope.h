@@ -15,6 +15,8 @@ inline constexpr std::size_t kHeaderSize = 8;
 inline constexpr std::uint32_t kMaxPayload = base::limits::wire_max_payload;  // bytes; refusal 2002
 inline constexpr std::uint32_t kMaxHandshakePayload =
     base::limits::wire_max_handshake_payload;  // bytes before VerifyAck; refusal 2002
+inline constexpr std::uint32_t kMaxOpening =
+    base::limits::wire_max_opening;  // bytes, of the envelope that opens a raw stream; refusal 2002
 inline constexpr std::uint8_t kVersion = 1;
 
 // Message types that the core owns. All others belong to plugins.

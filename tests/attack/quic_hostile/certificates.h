@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "identity/node_key.h"
@@ -22,7 +23,7 @@ inline void check(int code, const char* what) {
 // A key pair with a self-signed certificate.
 class Certificate {
  public:
-  enum class Kind { kEd25519, kEcdsaP256, kRsa2048, kEd448 };
+  enum class Kind { kEd25519, kEcdsaP256, kRsa2048, kEd448, kRsa1024, kEcdsaP384 };
 
   // `organisation` goes into the subject as it is.
   explicit Certificate(Kind kind, base::ByteView organisation = {}) {
@@ -37,6 +38,13 @@ class Certificate {
         break;
       case Kind::kRsa2048:
         check(gnutls_x509_privkey_generate(key_, GNUTLS_PK_RSA, 2048, 0), "RSA");
+        break;
+      case Kind::kRsa1024:
+        check(gnutls_x509_privkey_generate(key_, GNUTLS_PK_RSA, 1024, 0), "RSA");
+        break;
+      case Kind::kEcdsaP384:
+        check(gnutls_x509_privkey_generate(key_, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1), 0),
+              "P-384");
         break;
       case Kind::kEd448:
         check(gnutls_x509_privkey_generate(key_, GNUTLS_PK_EDDSA_ED448, 456, 0), "Ed448");
@@ -75,6 +83,14 @@ class Certificate {
     gnutls_free(out.data);
     return copy;
   }
+  // The private key.
+  base::Bytes pkcs8() const {
+    gnutls_datum_t out{};
+    check(gnutls_x509_privkey_export2_pkcs8(key_, GNUTLS_X509_FMT_DER, nullptr, GNUTLS_PKCS_PLAIN, &out), "key export");
+    const base::Bytes copy(out.data, out.data + out.size);
+    gnutls_free(out.data);
+    return copy;
+  }
   // Only for Ed25519.
   identity::PublicKey public_key() const {
     gnutls_datum_t x{}, y{};
@@ -86,8 +102,18 @@ class Certificate {
     gnutls_free(y.data);
     return out;
   }
-  void put_into(gnutls_certificate_credentials_t credentials) {
-    check(gnutls_certificate_set_x509_key(credentials, &certificate_, 1, key_), "credentials");
+  // As a chain of so many times the same.
+  void put_into(gnutls_certificate_credentials_t credentials, std::size_t times = 1) {
+    if (times == 1) {
+      return check(gnutls_certificate_set_x509_key(credentials, &certificate_, 1, key_), "credentials");
+    }
+    std::vector<gnutls_pcert_st> chain(times);
+    for (auto& one : chain) check(gnutls_pcert_import_x509(&one, certificate_, 0), "chain");
+    gnutls_privkey_t signer = nullptr;
+    check(gnutls_privkey_init(&signer), "signer");
+    check(gnutls_privkey_import_x509(signer, key_, GNUTLS_PRIVKEY_IMPORT_COPY), "signer");
+    check(gnutls_certificate_set_key(credentials, nullptr, 0, chain.data(), static_cast<int>(times), signer),
+          "credentials");
   }
 
  private:

@@ -38,6 +38,12 @@ Peer& peer_of(gnutls_session_t session) {
   return *static_cast<Peer*>(static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session))->user_data);
 }
 
+constexpr int kStuffing = 0xff77;  // for private use (RFC 8446, section 11)
+
+int skip_stuffing(gnutls_session_t, const unsigned char*, std::size_t) {
+  return 0;
+}
+
 }  // namespace
 
 struct PeerCallbacks {
@@ -62,6 +68,12 @@ struct PeerCallbacks {
       plain = changed.data();
     }
     return quic::PacketKeys::encrypt(out, aead, context, plain, length, nonce, nonce_length, extra, extra_length);
+  }
+
+  static int send_stuffing(gnutls_session_t session, gnutls_buffer_t out) {
+    const base::Bytes bytes(peer_of(session).options_.padding);
+    const int code = gnutls_buffer_append_data(out, bytes.data(), bytes.size());
+    return code < 0 ? code : static_cast<int>(bytes.size());
   }
 
   static int handshake_completed(ngtcp2_conn*, void* user) {
@@ -232,11 +244,17 @@ void Peer::begin_tls(bool listener) {
                                    nullptr),
         "priorities");
   check(gnutls_certificate_allocate_credentials(&credentials_), "credentials");
-  if (options_.certificate != nullptr) options_.certificate->put_into(credentials_);
+  if (options_.certificate != nullptr) options_.certificate->put_into(credentials_, options_.chain);
   check(gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, credentials_), "credentials");
   const gnutls_datum_t alpn{reinterpret_cast<unsigned char*>(options_.alpn.data()),
                             static_cast<unsigned>(options_.alpn.size())};
   check(gnutls_alpn_set_protocols(session_, &alpn, 1, 0), "protocols");
+  if (options_.padding > 0) {
+    check(gnutls_session_ext_register(session_, "stuffing", kStuffing, GNUTLS_EXT_TLS, skip_stuffing,
+                                      PeerCallbacks::send_stuffing, nullptr, nullptr, nullptr,
+                                      GNUTLS_EXT_FLAG_CLIENT_HELLO | GNUTLS_EXT_FLAG_TLS),
+          "extension");
+  }
   gnutls_session_set_ptr(session_, &reference_);
   check(listener ? ngtcp2_crypto_gnutls_configure_server_session(session_)
                  : ngtcp2_crypto_gnutls_configure_client_session(session_),

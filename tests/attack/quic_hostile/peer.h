@@ -21,7 +21,9 @@ class Peer {
  public:
   struct Options {
     Certificate* certificate = nullptr;  // null: none is shown
+    std::size_t chain = 1;               // so often it is shown
     std::string alpn = "atlas/1";
+    std::size_t padding = 0;           // bytes of an extension that nobody knows: they make the ClientHello long
     base::Bytes first = {};            // frames of its first Initial, instead of a ClientHello
     bool early = false;                // a listener that sends stream data before the handshake is over
     quic::PacketKeys* keys = nullptr;  // instead of the library helper's

@@ -12,6 +12,8 @@ namespace atlas::node {
 class FakeEndpoint final : public quic::Endpoint, private quic::Routes {
  public:
   base::Result<void> add_protocol(const quic::Protocol&) override { return {}; }
+  void set_credentials(std::string_view, quic::CredentialsPtr) override {}
+  std::span<const std::string> served() const override { return {}; }
   base::Result<net::SocketAddress> listen(const net::SocketAddress& bind) override { return bind; }
   base::Result<quic::Connection*> dial(const quic::DialOptions&) override {
     return base::fail(base::Fault::kUnreachable, "no dials here");
@@ -54,11 +56,19 @@ class FakeConnection final : public quic::Connection {
   const identity::PublicKey& peer_key() const override { return key_; }
   base::MonoNs started() const override { return 0; }
   base::Result<quic::StreamId> open_stream() override { return base::fail(base::Fault::kState, "no streams here"); }
+  base::Result<quic::StreamId> open_unidirectional_stream() override { return open_stream(); }
+  std::uint64_t streams_left(bool) const override { return 0; }
+  std::vector<base::Bytes> take_peer_chain() override { return {}; }
+  void refuse(std::uint64_t, std::string_view) override {}
   bool write(quic::StreamId, base::ByteView, bool) override { return false; }
   std::size_t unacknowledged(quic::StreamId) const override { return 0; }
   std::size_t unacknowledged() const override { return 0; }
   void consume(quic::StreamId, std::size_t) override {}
+  void release(quic::StreamId, std::size_t) override {}
+  void watch(quic::StreamId) override {}
   void reset(quic::StreamId, std::uint64_t) override {}
+  void reset_sending(quic::StreamId, std::uint64_t) override {}
+  void stop_receiving(quic::StreamId, std::uint64_t) override {}
   void close(std::uint64_t, std::string_view) override {}
   void mark_verified() override {}
   void keep_alive(base::MonoNs) override {}

@@ -88,7 +88,15 @@ class FixedConnection final : public Connection {
   std::size_t unacknowledged(StreamId) const override { return 0; }
   std::size_t unacknowledged() const override { return 0; }
   void consume(StreamId, std::size_t) override {}
+  void release(StreamId, std::size_t) override {}
+  void watch(StreamId) override {}
   void reset(StreamId, std::uint64_t) override {}
+  void reset_sending(StreamId, std::uint64_t) override {}
+  void stop_receiving(StreamId, std::uint64_t) override {}
+  base::Result<StreamId> open_unidirectional_stream() override { return base::fail(base::Fault::kState, ""); }
+  std::uint64_t streams_left(bool) const override { return 0; }
+  std::vector<base::Bytes> take_peer_chain() override { return {}; }
+  void refuse(std::uint64_t, std::string_view) override {}
   void close(std::uint64_t, std::string_view) override {}
   void mark_verified() override {}
   void keep_alive(base::MonoNs) override {}

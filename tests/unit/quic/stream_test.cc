@@ -64,11 +64,11 @@ TEST(SendBuffer, NoMoreThanWasSentCanBeAcknowledged) {
 
 TEST(Stream, AWindowDoublesWithEachWindowConsumed) {
   Stream stream(0);
-  EXPECT_EQ(stream.grow_window(99, 100, 350), 0u);
-  EXPECT_EQ(stream.grow_window(1, 100, 350), 100u);
-  EXPECT_EQ(stream.grow_window(150, 100, 350), 0u);
-  EXPECT_EQ(stream.grow_window(50, 100, 350), 150u);
-  EXPECT_EQ(stream.grow_window(100'000, 100, 350), 0u);
+  EXPECT_EQ(stream.window.grow(99, 100, 350), 0u);
+  EXPECT_EQ(stream.window.grow(1, 100, 350), 100u);
+  EXPECT_EQ(stream.window.grow(150, 100, 350), 0u);
+  EXPECT_EQ(stream.window.grow(50, 100, 350), 150u);
+  EXPECT_EQ(stream.window.grow(100'000, 100, 350), 0u);
 }
 
 TEST(WorkList, ServesInTurn) {
