@@ -11,6 +11,9 @@ class Executor {
   virtual ~Executor() = default;
   // Any thread. Runs every task once, in no promised order between tasks; a task may block.
   virtual void run(std::move_only_function<void()> task) = 0;
+  // A task does not come back and keeps its thread: another one takes its place. reclaim() when it came back after all.
+  virtual void replace_thread() {}
+  virtual void reclaim_thread() {}
 };
 
 }  // namespace atlas::base

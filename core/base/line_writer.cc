@@ -55,7 +55,10 @@ void LineWriter::queue(std::string line) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      std::thread([this] { serve(); }).detach();
+      std::thread([this] {
+        pthread_setname_np(pthread_self(), "atlas-log");
+        serve();
+      }).detach();
       has_thread_ = true;
     } catch (const std::system_error&) {
       // No thread can be had now; the next line tries again.

@@ -103,9 +103,10 @@ std::string plugin_reference_markdown(std::span<const PluginKeys> plugins) {
   std::string out =
       "\nEvery plugin reads its own table, `[plugins.<id>]`; an id with dots stands in quotes, "
       "`[plugins.\"org.example.x\"]`.\n"
-      "Two keys are in every such table: `on_fault`, `\"disable\"` (the default) or `\"stop-node\"`, says what "
+      "Three keys are in every such table: `on_fault`, `\"disable\"` (the default) or `\"stop-node\"`, says what "
       "happens when the\n"
-      "plugin breaks; `replaces` names the role, or an array of roles, whose message types the plugin takes over.\n";
+      "plugin breaks; `replaces` names the role, or an array of roles, whose message types the plugin takes over;\n"
+      "`sha256`, 64 digits as `sha256sum` prints them, lets no other file of that name be loaded.\n";
   for (const PluginKeys& plugin : plugins) {
     out += "\n### [plugins." + plugin.id + "]\n\n" + plugin.summary + '\n';
     if (plugin.keys.empty()) {

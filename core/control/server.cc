@@ -227,6 +227,7 @@ void ThreadedServer::serve() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  pthread_setname_np(pthread_self(), "atlas-control");
   while (!stopping_) wait_and_answer();
   for (Client& client : clients_) client.say_farewell();
   wakeup_->close();

@@ -30,6 +30,11 @@ std::shared_ptr<Call> Calls::take(std::uint64_t token) {
   return out;
 }
 
+std::size_t Calls::size() const {
+  const std::lock_guard lock(mutex_);
+  return slots_.size();
+}
+
 std::vector<std::shared_ptr<Call>> Calls::take_all(const Plugin& plugin) {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Call>> out;

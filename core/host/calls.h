@@ -45,6 +45,7 @@ class Calls {
   // Whoever takes it out finishes it.
   std::shared_ptr<Call> take(std::uint64_t token);
   std::vector<std::shared_ptr<Call>> take_all(const Plugin& plugin);
+  std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;

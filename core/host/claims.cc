@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
+#include "base/log.h"
+
 namespace atlas::host {
 namespace {
 
@@ -103,6 +106,23 @@ base::Result<void> Claims::claim_metric(const Owner& owner, std::string_view nam
   return claim_name(metrics_, "metric", owner, name);
 }
 
+base::Result<void> Claims::claim_protocol(const Owner& owner, std::string_view alpn) {
+  if (alpn.starts_with("atlas/")) {
+    return base::fail(base::Fault::kDenied, fmt::format("protocol \"{}\" is claimed by {} and belongs to the core",
+                                                        base::escaped(alpn, 255), shown(owner.id, owner.file)));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (protocols_.size() + 1 >= base::limits::quic_protocols && !protocols_.contains(alpn)) {
+      return base::fail(
+          base::Fault::kFull,
+          fmt::format("protocol \"{}\" is claimed by {}; a node serves no more than {}", base::escaped(alpn, 255),
+                      shown(owner.id, owner.file), base::limits::quic_protocols));
+    }
+  }
+  return claim_name(protocols_, "protocol", owner, alpn);
+}
+
 base::Result<void> Claims::claim_paths(const Owner& owner) {
   const std::lock_guard lock(mutex_);
   if (!paths_.id.empty()) {
@@ -123,6 +143,7 @@ void Claims::release(std::string_view id) {
   const auto mine = [&](const auto& entry) { return entry.second.id == id; };
   std::erase_if(commands_, mine);
   std::erase_if(metrics_, mine);
+  std::erase_if(protocols_, mine);
 }
 
 std::vector<std::string> Claims::snapshot() const {
@@ -133,6 +154,7 @@ std::vector<std::string> Claims::snapshot() const {
   }
   for (const auto& [path, holder] : commands_) out.push_back(fmt::format("command {}: {}", path, holder.id));
   for (const auto& [name, holder] : metrics_) out.push_back(fmt::format("metric {}: {}", name, holder.id));
+  for (const auto& [alpn, holder] : protocols_) out.push_back(fmt::format("protocol {}: {}", alpn, holder.id));
   if (!paths_.id.empty()) out.push_back(fmt::format("paths: {}", paths_.id));
   return out;
 }

@@ -46,6 +46,8 @@ class Claims {
   base::Result<void> claim_command(const Owner& owner, std::string_view path);
   // The full exported name.
   base::Result<void> claim_metric(const Owner& owner, std::string_view name);
+  // An ALPN.
+  base::Result<void> claim_protocol(const Owner& owner, std::string_view alpn);
   // To find the paths that dials ask for.
   base::Result<void> claim_paths(const Owner& owner);
 
@@ -67,6 +69,7 @@ class Claims {
   Holder paths_;
   std::map<std::string, Holder, std::less<>> commands_;
   std::map<std::string, Holder, std::less<>> metrics_;
+  std::map<std::string, Holder, std::less<>> protocols_;
 };
 
 }  // namespace atlas::host

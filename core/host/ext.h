@@ -7,14 +7,19 @@
 #include <span>
 #include <string_view>
 
+#include "atlas/ext/bus.h"
 #include "atlas/ext/cli.h"
 #include "atlas/ext/config.h"
+#include "atlas/ext/identity.h"
+#include "atlas/ext/listener.h"
 #include "atlas/ext/log.h"
 #include "atlas/ext/messages.h"
 #include "atlas/ext/metrics.h"
 #include "atlas/ext/peers.h"
+#include "atlas/ext/protocols.h"
 #include "atlas/ext/routes.h"
 #include "atlas/ext/store.h"
+#include "atlas/ext/streams.h"
 #include "atlas/ext/timers.h"
 #include "base/limits.h"
 
@@ -29,6 +34,11 @@ extern const atlas_ext_metrics kMetricsTable;
 extern const atlas_ext_log kLogTable;
 extern const atlas_ext_cli kCliTable;
 extern const atlas_ext_routes kRoutesTable;
+extern const atlas_ext_bus kBusTable;
+extern const atlas_ext_identity kIdentityTable;
+extern const atlas_ext_listener kListenerTable;
+extern const atlas_ext_streams kStreamsTable;
+extern const atlas_ext_protocols kProtocolsTable;
 
 struct Extension {
   std::string_view id;

@@ -71,8 +71,9 @@ atlas_status command(const atlas_host* host, const atlas_cli_command* given,
   spec->shown.where = known.where;
   spec->run = run;
   spec->cancelled = cancelled;
-  if (!is_path(spec->shown.path) || (known.where & (ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT)) == 0 ||
-      !copy_args(known, spec->shown.args)) {
+  constexpr std::uint32_t kPlaces = ATLAS_CLI_DAEMON | ATLAS_CLI_CLIENT;
+  const bool known_place = known.where != 0 && (known.where & ~kPlaces) == 0;
+  if (!is_path(spec->shown.path) || !known_place || !copy_args(known, spec->shown.args)) {
     return plugin.contract_break(ATLAS_E_ARG, fmt::format("command \"{}\": its path, place or arguments are not as "
                                                           "atlas/ext/cli.h says",
                                                           base::escaped(spec->shown.path, 64)));

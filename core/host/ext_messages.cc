@@ -40,8 +40,8 @@ atlas_status handle(const atlas_host* host, std::uint8_t type, std::uint32_t fla
   if (fn == nullptr || (flags & ~std::uint32_t{ATLAS_HANDLE_ANSWERS}) != 0) {
     return plugin.contract_break(ATLAS_E_ARG, "handle(): no function, or a flag that this host does not know");
   }
-  for (const auto& route : plugin.routes) {
-    if (route->type == type) return plugin.refuse(ATLAS_E_CONFLICT, fmt::format("0x{:02x} is claimed twice", type));
+  if (plugin.claimed_type(type)) {
+    return plugin.refuse(ATLAS_E_CONFLICT, fmt::format("0x{:02x} is claimed twice", type));
   }
   if (const auto claimed = plugin.services->claims.claim_type(plugin.owner, type); !claimed) {
     return plugin.refuse_claim(claimed.error());

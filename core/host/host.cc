@@ -13,29 +13,55 @@
 #include "host/loader.h"
 #include "host/plugin.h"
 #include "host/services.h"
+#include "host/start_order.h"
 #include "host/status.h"
+#include "host/stuck_watch.h"
 
 namespace atlas::host {
+namespace {
+
+// The end of a stop: runs when every plugin has stopped.
+struct StopEnd {
+  StopEnd(std::size_t plugins, std::move_only_function<void()> then) : left(plugins), run(std::move(then)) {
+    if (plugins == 0) run();
+  }
+  void count_down() {
+    if (left.fetch_sub(1) == 1) run();
+  }
+  std::atomic<std::size_t> left;
+  std::move_only_function<void()> run;
+};
+
+}  // namespace
 
 struct Host::State {
   explicit State(HostSetup setup) : services(std::make_shared<Services>(std::move(setup))) {}
 
   std::shared_ptr<Plugin> find(std::string_view id) const;
   void warn_of_unused_tables() const;
+  void watch_strands();
+  // Says loudly that a plugin is left out; an operator who wrote on_fault = "stop-node" gets a problem as well.
+  void leave_out(PluginRow row, const LeftOut& why, std::vector<config::Problem>& problems);
+  // Takes those out that HostSetup::left_out names and those that need them.
+  void leave_out(std::vector<config::Problem>& problems);
+  std::vector<config::Problem> put_in_order();
   void add(Descriptor descriptor) {
     plugins.push_back(std::make_shared<Plugin>(services, std::move(descriptor)));
     plugins.back()->strand.attach(plugins.back());
   }
-  // Stops plugins[0, count) in reverse order, one after the other.
-  void stop_before(std::size_t count, std::shared_ptr<std::move_only_function<void()>> done);
+  // Stops plugins[0, count) in reverse order, one after the other, except that nobody waits for one that does not
+  // return from a callback.
+  void stop_before(std::size_t count, std::shared_ptr<StopEnd> end);
 
   const std::shared_ptr<Services> services;
   std::vector<const ::atlas_plugin*> linked;
-  std::vector<std::shared_ptr<Plugin>> plugins;  // in the order of the configuration; constant after load()
-  std::vector<PluginRow> unusable;               // found to be no plugin of ours before there was a record
-  std::shared_ptr<DrainWait> drain_wait;         // loop thread
-  bool clean = false;                            // load() found nothing wrong
-  std::atomic<bool> dying{false};                // nobody waits for the end of a stop any more
+  std::vector<std::shared_ptr<Plugin>>
+      plugins;                              // those that others need first, else as configured; constant after load()
+  std::vector<PluginRow> unusable;          // found to be no plugin of ours before there was a record
+  std::shared_ptr<DrainWait> drain_wait;    // loop thread
+  std::shared_ptr<StuckWatch> stuck_watch;  // null where strands are not watched
+  bool clean = false;                       // load() found nothing wrong
+  std::atomic<bool> dying{false};           // nobody waits for the end of a stop any more
 };
 
 Host::Host(HostSetup setup) : state_(std::make_unique<State>(std::move(setup))) {}
@@ -59,9 +85,68 @@ void Host::State::warn_of_unused_tables() const {
   const config::Config* config = services->setup.config;
   if (config == nullptr) return;
   for (const auto& [id, table] : config->plugin_tables) {
-    if (!table.empty() && !find(id))
+    if (!table.empty() && !find(id) && !services->setup.left_out.contains(id))
       base::log(base::Level::kWarn, "host", "[plugins.{}] has no effect: no such plugin is enabled", id);
   }
+}
+
+void Host::State::watch_strands() {
+  const HostSetup& setup = services->setup;
+  if (!setup.watch_strands || !services->timers) return;
+  const base::MonoNs every = std::max<base::MonoNs>(services->limits.hard_budget / 2, 100 * base::kMillisecond);
+  stuck_watch = std::make_shared<StuckWatch>(std::vector<std::weak_ptr<Plugin>>(plugins.begin(), plugins.end()),
+                                             services->timers, every);
+  stuck_watch->begin(setup.clock->mono_ns());
+}
+
+void Host::State::leave_out(PluginRow row, const LeftOut& why, std::vector<config::Problem>& problems) {
+  row.state = "left out";
+  row.reason = why.reason;
+  const bool describes = services->setup.mode == Mode::kDescribe;
+  if (!describes) base::log(base::Level::kError, row.id, "left out: {}", why.reason);
+  if (!describes && !why.wanted && PluginConfig(services->setup.config, row.id).stop_node_on_fault()) {
+    problems.push_back(
+        {{}, 0, 0, fmt::format("the plugin {} is left out, and its on_fault = \"stop-node\": {}", row.id, why.reason)});
+  }
+  unusable.push_back(std::move(row));
+}
+
+void Host::State::leave_out(std::vector<config::Problem>& problems) {
+  std::map<std::string, LeftOut> out = services->setup.left_out;
+  for (bool again = !out.empty(); std::exchange(again, false);) {
+    for (auto at = plugins.begin(); at != plugins.end();) {
+      const auto& plugin = *at;
+      auto found = out.find(plugin->id);
+      const auto needed = std::ranges::find_if(plugin->needs, [&](const auto& id) { return out.contains(id); });
+      if (found == out.end() && needed != plugin->needs.end()) {
+        const LeftOut why{"it needs " + *needed + ", which is left out", out.at(*needed).wanted};
+        found = out.emplace(plugin->id, why).first;
+        again = true;
+      }
+      if (found == out.end()) {
+        ++at;
+        continue;
+      }
+      leave_out(plugin->row(), found->second, problems);
+      at = plugins.erase(at);
+    }
+  }
+}
+
+// Those that need what is not there stay where they are, for their claims are to be checked all the same.
+std::vector<config::Problem> Host::State::put_in_order() {
+  std::vector<PluginNeeds> needs;
+  for (const auto& plugin : plugins) needs.push_back({plugin->id, plugin->needs});
+  const StartOrder found = start_order(needs, services->setup.mode != Mode::kDescribe);
+  std::vector<config::Problem> problems;
+  for (const StartOrder::Problem& problem : found.problems) {
+    problems.push_back({{}, 0, 0, plugins[problem.plugin]->owner.file + ": " + problem.text});
+  }
+  if (!problems.empty()) return problems;
+  std::vector<std::shared_ptr<Plugin>> ordered;
+  for (const std::size_t at : found.order) ordered.push_back(plugins[at]);
+  plugins = std::move(ordered);
+  return problems;
 }
 
 void Host::add_linked(const ::atlas_plugin* descriptor) {
@@ -96,8 +181,25 @@ std::vector<config::Problem> Host::load(const std::vector<std::string>& ids) {
     // A linked role needs no file.
     const bool is_linked = known && std::ranges::find(state_->plugins, known) - state_->plugins.begin() <
                                         static_cast<std::ptrdiff_t>(linked);
-    if (!is_linked) take(id, loader.load(id));
+    if (is_linked) continue;
+    // Its file is not even opened, for that runs code of it.
+    if (const auto out = state_->services->setup.left_out.find(id); out != state_->services->setup.left_out.end()) {
+      PluginRow row;
+      row.id = id;
+      state_->leave_out(std::move(row), out->second, problems);
+      continue;
+    }
+    PluginConfig table(state_->services->setup.config, id);
+    const std::string pin = table.pin();
+    // A pin that is none must not be taken for no pin.
+    if (!table.problems().empty()) {
+      problems.insert(problems.end(), table.problems().begin(), table.problems().end());
+      continue;
+    }
+    take(id, loader.load(id, pin));
   }
+  state_->leave_out(problems);
+  for (auto& problem : state_->put_in_order()) problems.push_back(std::move(problem));
   for (const auto& plugin : state_->plugins) {
     plugin->initialise();
     const auto& found = plugin->config.problems();
@@ -113,6 +215,7 @@ std::vector<config::Problem> Host::load(const std::vector<std::string>& ids) {
 void Host::begin_start() {
   if (!state_->clean || state_->services->setup.mode == Mode::kDescribe) return;
   for (const auto& plugin : state_->plugins) plugin->begin_start([] {});
+  state_->watch_strands();
 }
 
 void Host::start() {
@@ -132,6 +235,7 @@ void Host::start() {
   }
   std::unique_lock lock(latch->mutex);
   latch->changed.wait(lock, [&] { return latch->left == 0; });
+  state_->watch_strands();
 }
 
 void Host::drain(base::MonoNs deadline) {
@@ -155,20 +259,19 @@ void Host::begin_drain(base::MonoNs deadline, std::move_only_function<void()> do
   wait->until(deadline);
 }
 
-void Host::State::stop_before(std::size_t count, std::shared_ptr<std::move_only_function<void()>> done) {
-  if (dying) return;
-  if (count == 0) return (*done)();
-  plugins[count - 1]->begin_stop(
-      [this, count, done = std::move(done)]() mutable { stop_before(count - 1, std::move(done)); });
+void Host::State::stop_before(std::size_t count, std::shared_ptr<StopEnd> end) {
+  if (dying || count == 0) return;
+  plugins[count - 1]->begin_stop([this, count, end] { stop_before(count - 1, end); }, [end] { end->count_down(); });
 }
 
 void Host::begin_stop(std::move_only_function<void()> done) {
-  const auto timers = state_->services->timers;
-  auto last = std::make_shared<std::move_only_function<void()>>([timers, done = std::move(done)]() mutable {
+  const std::size_t count = state_->plugins.size();
+  auto then = [timers = state_->services->timers, state = state_.get(), done = std::move(done)]() mutable {
+    if (state->dying) return;
     if (timers) return timers->close_later(std::move(done));
     done();
-  });
-  state_->stop_before(state_->plugins.size(), std::move(last));
+  };
+  state_->stop_before(count, std::make_shared<StopEnd>(count, std::move(then)));
 }
 
 void Host::stop() {
@@ -178,12 +281,12 @@ void Host::stop() {
     bool open = false;
   };
   const auto gate = std::make_shared<Gate>();
-  auto done = std::make_shared<std::move_only_function<void()>>([gate] {
-    const std::lock_guard lock(gate->mutex);
-    gate->open = true;
-    gate->changed.notify_all();
-  });
-  state_->stop_before(state_->plugins.size(), std::move(done));
+  const std::size_t count = state_->plugins.size();
+  state_->stop_before(count, std::make_shared<StopEnd>(count, [gate] {
+                        const std::lock_guard lock(gate->mutex);
+                        gate->open = true;
+                        gate->changed.notify_all();
+                      }));
   {
     std::unique_lock lock(gate->mutex);
     gate->changed.wait(lock, [&] { return gate->open; });
@@ -213,6 +316,27 @@ bool Host::owns(std::uint8_t type) const {
   return state_->services->routes[type].load(std::memory_order_acquire) != nullptr;
 }
 
+bool Host::takes_streams(std::uint8_t type) const {
+  return state_->services->stream_routes[type].load(std::memory_order_acquire) != nullptr;
+}
+
+std::shared_ptr<StreamPipe> Host::deliver_stream(std::uint8_t type, PeerHandle from, base::ByteView opening) {
+  const StreamRoute* route = state_->services->stream_routes[type].load(std::memory_order_acquire);
+  return route == nullptr ? nullptr : route->plugin->arrived_stream(*route, from, opening);
+}
+
+std::vector<std::pair<ProtocolSpec*, ProtocolClaim>> Host::protocols() const {
+  std::vector<std::pair<ProtocolSpec*, ProtocolClaim>> out;
+  for (const auto& plugin : state_->plugins) {
+    for (const auto& spec : plugin->protocols) out.emplace_back(spec.get(), spec->claim);
+  }
+  return out;
+}
+
+std::shared_ptr<ConnectionPipe> Host::deliver_connection(ProtocolSpec& spec, std::string remote) {
+  return spec.plugin->arrived_connection(spec, std::move(remote));
+}
+
 void Host::peer_event(const PeerEvent& event) {
   Item item;
   item.kind = ItemKind::kPeerEvent;
@@ -225,6 +349,21 @@ void Host::peer_event(const PeerEvent& event) {
     const PluginState now = plugin->state();
     if (plugin->code.peer_event == nullptr || (now != PluginState::kRunning && now != PluginState::kDraining)) continue;
     plugin->strand.append(item, base::as_bytes(event.node_id), {}, Admission::kEvent);
+  }
+}
+
+void Host::listener_changed() {
+  Item item;
+  item.kind = ItemKind::kListenerChanged;
+  for (const auto& plugin : state_->plugins) {
+    const PluginState now = plugin->state();
+    if (plugin->listener_changed == nullptr || (now != PluginState::kRunning && now != PluginState::kDraining)) {
+      continue;
+    }
+    // One that waits tells of this change, too.
+    if (plugin->listener_change_queued.exchange(true)) continue;
+    const Appended appended = plugin->strand.append(item, {}, {}, Admission::kEvent);
+    if (appended != Appended::kQueued) plugin->listener_change_queued = false;
   }
 }
 
@@ -314,12 +453,17 @@ std::uint64_t Host::run_command(const std::string& path, const std::map<std::str
   if (owner->in_service() != ATLAS_OK) {
     return refuse(ATLAS_E_STOPPING, fmt::format("plugin {} is not running", owner->id));
   }
+  const auto refuse_stuck = [&] {
+    return refuse(ATLAS_E_INTERNAL, fmt::format("plugin {} does not return from a callback", owner->id));
+  };
+  if (owner->stuck()) return refuse_stuck();
   const bool queued = owner->strand.append_task(
       [owner, token](bool discarded) {
         if (!discarded) run_call(*owner, token);
       },
       true);
   if (!queued) return refuse(ATLAS_E_STOPPING, fmt::format("plugin {} is being stopped", owner->id));
+  if (owner->stuck()) return refuse_stuck();  // it was cut off meanwhile
   return token;
 }
 
@@ -365,6 +509,13 @@ std::vector<MetricRow> Host::metrics() const {
 
 std::vector<std::string> Host::claims() const {
   return state_->services->claims.snapshot();
+}
+
+std::vector<std::string> Host::holdings() const {
+  std::vector<std::string> out = claims();
+  append_shared_holdings(*state_->services, out);
+  for (const auto& plugin : state_->plugins) plugin->append_holdings(out);
+  return out;
 }
 
 }  // namespace atlas::host

@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "host/network.h"
+#include "identity/node_key.h"
 #include "net/loop.h"
 #include "store/store.h"
 
@@ -30,19 +31,30 @@ struct atlas_plugin;
 
 namespace atlas::host {
 
+struct ProtocolSpec;
+
 enum class Mode : std::uint32_t { kDaemon = 1, kClient = 2, kDescribe = 3 };
+
+// Why a plugin is not to be started this time.
+struct LeftOut {
+  std::string reason;   // for people
+  bool wanted = false;  // by the operator, so on_fault = "stop-node" does not matter
+};
 
 struct HostSetup {
   Mode mode = Mode::kDaemon;
   std::string version;  // of the program
   const config::Config* config = nullptr;
+  std::map<std::string, LeftOut> left_out;    // plugins that are not to be started; their files are not opened
   std::vector<std::filesystem::path> search;  // absolute directories; the first that has <id>.so wins
   Network* network = nullptr;                 // null in kDescribe
   store::Store* store = nullptr;              // null in kDescribe
   net::Loop* loop = nullptr;                  // timers fire there and go to the strand; null in kDescribe
   const base::Clock* clock = nullptr;
-  base::Random* random = nullptr;      // any thread
-  base::Executor* executor = nullptr;  // runs strands: one task is one turn of one strand
+  const identity::NodeKey* key = nullptr;  // who this node is; null in kDescribe
+  base::Random* random = nullptr;          // any thread
+  base::Executor* executor = nullptr;      // runs strands: one task is one turn of one strand
+  bool watch_strands = false;              // look for callbacks that do not return; of use with threads only
   // A plugin went out of service; `stop_node` when [plugins.<id>] on_fault = "stop-node". On that plugin's strand.
   std::function<void(const std::string& id, const std::string& reason, bool stop_node)> on_fault;
 };
@@ -95,8 +107,8 @@ struct PluginKey {  // one key that a plugin's init asked for: for the reference
 };
 struct PluginRow {
   std::string id, version, summary, file;
-  std::string state;   // refused, ready, running, draining, stopping, stopped, faulted, stuck
-  std::string reason;  // refused, faulted: why
+  std::string state;   // refused, left out, ready, running, draining, stopping, stopped, faulted, stuck
+  std::string reason;  // refused, left out, stuck, faulted: why
   std::vector<std::uint8_t> types;
   std::vector<std::string> commands;
   std::vector<PluginKey> keys;
@@ -133,7 +145,17 @@ class Host {
 
   Delivered deliver(const Incoming& message);
   bool owns(std::uint8_t type) const;  // by a plugin in service
+  // Whether a plugin in service takes raw streams that begin with this type. I/O thread, as all of these.
+  bool takes_streams(std::uint8_t type) const;
+  // A peer has opened one; the payload's structure is checked. Null: there is no room for it, or nobody any more.
+  std::shared_ptr<StreamPipe> deliver_stream(std::uint8_t type, PeerHandle from, base::ByteView opening);
+  // ALPNs that plugins claimed; constant after load().
+  std::vector<std::pair<ProtocolSpec*, ProtocolClaim>> protocols() const;
+  // A peer has come over one of them. Null: the plugin is not in service, or has as many as it wants.
+  std::shared_ptr<ConnectionPipe> deliver_connection(ProtocolSpec& spec, std::string remote);
   void peer_event(const PeerEvent& event);
+  // What Network::listener() says has changed. Any thread.
+  void listener_changed();
 
   // Whether a plugin in service finds paths (atlas/ext/routes.h, provide).
   bool provides_paths() const;
@@ -154,6 +176,9 @@ class Host {
   // After begin_stop(): the plugins that keep it from ending because a callback has not returned.
   std::vector<std::string> unstopped() const;
   std::vector<std::string> claims() const;  // "type 0x90: echo", "command ping: keepalive", ...
+  // Everything that plugins hold in this node now: claims, what of them is in service, bus, timers, requests, streams
+  // and the like, a line each in one order. Equal lists mean equal registries.
+  std::vector<std::string> holdings() const;
   std::vector<MetricRow> metrics() const;
 
  private:

@@ -12,9 +12,13 @@ static_assert(std::is_standard_layout_v<HostTable> && offsetof(HostTable, table)
               "Plugin::of() takes the table's address for the record's");
 
 constexpr Extension kExtensions[] = {
-    {ATLAS_EXT_MESSAGES, &kMessagesTable}, {ATLAS_EXT_TIMERS, &kTimersTable}, {ATLAS_EXT_CONFIG, &kConfigTable},
-    {ATLAS_EXT_PEERS, &kPeersTable},       {ATLAS_EXT_STORE, &kStoreTable},   {ATLAS_EXT_METRICS, &kMetricsTable},
-    {ATLAS_EXT_LOG, &kLogTable},           {ATLAS_EXT_CLI, &kCliTable},       {ATLAS_EXT_ROUTES, &kRoutesTable},
+    {ATLAS_EXT_MESSAGES, &kMessagesTable}, {ATLAS_EXT_TIMERS, &kTimersTable},
+    {ATLAS_EXT_CONFIG, &kConfigTable},     {ATLAS_EXT_PEERS, &kPeersTable},
+    {ATLAS_EXT_STORE, &kStoreTable},       {ATLAS_EXT_METRICS, &kMetricsTable},
+    {ATLAS_EXT_LOG, &kLogTable},           {ATLAS_EXT_CLI, &kCliTable},
+    {ATLAS_EXT_ROUTES, &kRoutesTable},     {ATLAS_EXT_BUS, &kBusTable},
+    {ATLAS_EXT_IDENTITY, &kIdentityTable}, {ATLAS_EXT_LISTENER, &kListenerTable},
+    {ATLAS_EXT_STREAMS, &kStreamsTable},   {ATLAS_EXT_PROTOCOLS, &kProtocolsTable},
 };
 
 const void* extension(const atlas_host*, const char* id) {

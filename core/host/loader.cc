@@ -12,7 +12,10 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "host/builtin_roles.h"
 #include "host/ext.h"
+#include "host/file_pin.h"
+#include "host/start_order.h"
 
 namespace atlas::host {
 namespace {
@@ -78,6 +81,23 @@ bool is_plugin_id(std::string_view id) {
   });
 }
 
+base::Result<void> check_plugin_file(const fs::path& file) {
+  struct stat status {};
+  struct stat directory {};
+  if (stat(file.c_str(), &status) != 0 || stat(file.parent_path().c_str(), &directory) != 0) {
+    return refuse(file.string(), fmt::format("cannot be looked at: {}", std::strerror(errno)));
+  }
+  if (!S_ISREG(status.st_mode)) return refuse(file.string(), "is not a regular file");
+  if (std::string why = writable_by_others(status); !why.empty()) {
+    return refuse(file.string(), fmt::format("{}; chmod go-w it", why));
+  }
+  // In a sticky directory nobody can replace another's file.
+  if (std::string why = writable_by_others(directory); !why.empty() && (directory.st_mode & S_ISVTX) == 0) {
+    return refuse(file.string(), fmt::format("its directory {}; chmod go-w it", why));
+  }
+  return {};
+}
+
 base::Result<Descriptor> read_descriptor(const ::atlas_plugin* object, std::size_t symbol_size,
                                          const std::string& file) {
   if (symbol_size != 0 && symbol_size < kSmallest) {
@@ -110,6 +130,14 @@ base::Result<Descriptor> read_descriptor(const ::atlas_plugin* object, std::size
   for (std::size_t i = 0; out.code.needs != nullptr && out.code.needs[i] != nullptr; ++i) {
     const std::string wanted = bounded(out.code.needs[i]);
     if (i == kMaxNeeds) return refuse(file, fmt::format("it needs more than {} extensions", kMaxNeeds));
+    if (is_plugin_need(wanted)) {
+      if (!is_plugin_id(wanted)) {
+        return refuse(file, fmt::format("needs \"{}\", which is neither a capability nor a plugin's id",
+                                        base::escaped(wanted, 64)));
+      }
+      out.needs.push_back(wanted);
+      continue;
+    }
     if (std::ranges::find(extensions(), wanted, &Extension::id) == extensions().end()) {
       return refuse(file, missing_extension(base::escaped(wanted, 64)));
     }
@@ -133,26 +161,35 @@ base::Result<fs::path> Loader::find(const std::string& id) const {
                                                     looked.empty() ? "plugins.search, which is empty" : looked));
 }
 
-base::Result<void> Loader::check_file(const fs::path& file, const std::string& id) {
+base::Result<void> Loader::check_file(const fs::path& file, const std::string& id, const std::string& pin) {
+  if (auto checked = check_plugin_file(file); !checked) return checked;
   struct stat status {};
-  struct stat directory {};
-  if (stat(file.c_str(), &status) != 0 || stat(file.parent_path().c_str(), &directory) != 0) {
+  if (stat(file.c_str(), &status) != 0) {
     return refuse(file.string(), fmt::format("cannot be looked at: {}", std::strerror(errno)));
   }
-  if (!S_ISREG(status.st_mode)) return refuse(file.string(), "is not a regular file");
-  if (std::string why = writable_by_others(status); !why.empty()) {
-    return refuse(file.string(), fmt::format("{}; chmod go-w it", why));
-  }
-  // In a sticky directory nobody can replace another's file.
-  if (std::string why = writable_by_others(directory); !why.empty() && (directory.st_mode & S_ISVTX) == 0) {
-    return refuse(file.string(), fmt::format("its directory {}; chmod go-w it", why));
-  }
   const auto [entry, fresh] = loaded_.try_emplace({status.st_dev, status.st_ino}, id);
-  if (fresh) return {};
-  return refuse(file.string(), fmt::format("the same file as plugin {}", entry->second));
+  if (!fresh) return refuse(file.string(), fmt::format("the same file as plugin {}", entry->second));
+  if (pin.empty()) return {};
+  const auto found = pin_of(file);
+  if (!found) return std::unexpected(found.error());
+  if (*found == pin) return {};
+  return refuse(file.string(), fmt::format("its SHA-256 is {}, but plugins.{}.sha256 wants {}; put the file back, or "
+                                           "change the key if you trust the new one",
+                                           *found, id, pin));
 }
 
-base::Result<Descriptor> Loader::load(const std::string& id) {
+namespace {
+
+const ::atlas_plugin* builtin_role(const std::string& id) {
+  for (const ::atlas_plugin* role : builtin_roles()) {
+    if (id == role->id) return role;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+base::Result<Descriptor> Loader::load(const std::string& id, const std::string& pin) {
   if (!is_plugin_id(id)) {
     return base::fail(base::Fault::kConfig,
                       fmt::format("plugins.enabled: \"{}\" is no plugin id (1 to 64 characters of a-z, 0-9, '.', '_' "
@@ -160,12 +197,20 @@ base::Result<Descriptor> Loader::load(const std::string& id) {
                                   base::escaped(id, 64)));
   }
   const auto found = find(id);
-  if (!found) return std::unexpected(found.error());
+  if (!found) {
+    const ::atlas_plugin* const role = found.error().fault == base::Fault::kGone ? builtin_role(id) : nullptr;
+    if (role == nullptr) return std::unexpected(found.error());
+    if (!pin.empty()) {
+      return refuse(id, fmt::format("is part of this program and has no file; take plugins.{}.sha256 out", id));
+    }
+    return read_descriptor(role, 0, "linked");
+  }
   std::error_code error;
   const fs::path file = fs::canonical(*found, error);
   if (error) return refuse(found->string(), error.message());
-  if (auto checked = check_file(file, id); !checked) return std::unexpected(checked.error());
+  if (auto checked = check_file(file, id, pin); !checked) return std::unexpected(checked.error());
 
+  const RunningEntry running(id.c_str(), "load", -1);  // constructors of the library run
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) {
     const char* why = dlerror();

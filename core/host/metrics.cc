@@ -24,9 +24,9 @@ bool is_metric_name(std::string_view name) {
 }
 
 // What the host counts for every plugin: Plugin::append_metrics.
-constexpr std::string_view kOfTheHost[] = {"callbacks",      "callback_us",     "slow_callbacks",
-                                           "queue_messages", "queue_bytes",     "dropped",
-                                           "unanswered",     "contract_breaks", "faults"};
+constexpr std::string_view kOfTheHost[] = {"callbacks",   "callback_us", "slow_callbacks", "queue_messages",
+                                           "queue_bytes", "dropped",     "unanswered",     "contract_breaks",
+                                           "faults",      "streams",     "stream_bytes",   "connections"};
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "identity/node_key.h"
 #include "net/address.h"
 #include "net/route_tally.h"
 #include "wire/peer_record.h"
@@ -25,9 +27,10 @@ using ReplyHandle = std::uint64_t;
 // A live session as any thread may see it: a snapshot.
 struct LivePeer {
   PeerHandle handle = 0;
-  wire::PeerRecord record;  // address is where the peer is seen now, last_seen the last exchange
-  bool dialled = false;     // by this side
-  bool relayed = false;     // through a forwarder; record.trust says so too
+  wire::PeerRecord record;    // address is where the peer is seen now, last_seen the last exchange
+  identity::PublicKey key{};  // that it was authenticated with
+  bool dialled = false;       // by this side
+  bool relayed = false;       // through a forwarder; record.trust says so too
   std::int64_t connected_at = 0;
   std::uint64_t rtt_us = 0;
 };
@@ -53,6 +56,56 @@ struct Connected {
   bool existing = false;
 };
 using ConnectedFn = std::move_only_function<void(Connected&&)>;
+
+// How the node is reached (atlas/ext/listener.h).
+struct Listener {
+  enum class Nat : std::uint32_t { kUnknown, kNone, kMapped, kSymmetric };  // ATLAS_NAT_*
+  std::vector<std::string> bound, protocols;
+  std::string public_address;
+  Nat nat = Nat::kUnknown;
+
+  bool operator==(const Listener&) const = default;
+};
+
+// --- raw streams (atlas/ext/streams.h) ---
+
+class StreamPipe;
+
+struct StreamOrder {
+  PeerHandle to = 0;
+  std::uint8_t type = 0;
+  base::Bytes payload;  // of the envelope that opens it
+  std::shared_ptr<StreamPipe> pipe;
+};
+
+// --- connections of other protocols (atlas/ext/protocols.h) ---
+
+class ConnectionPipe;
+
+// An ALPN that a plugin claimed.
+struct ProtocolClaim {
+  std::string alpn;
+  bool accepts = false;
+  bool needs_client_certificate = false;
+  std::uint32_t max_connections = 0, max_streams = 0, max_unidirectional = 0;
+  base::MonoNs idle = 0, handshake = 0;
+  std::uint64_t stream_window = 0, connection_window = 0;
+};
+
+struct ProtocolDial {
+  std::string alpn;
+  net::SocketAddress remote;
+  std::string server_name;
+  base::MonoNs timeout = 0;
+  std::shared_ptr<ConnectionPipe> pipe;
+};
+
+// A stream that the peer allows (ConnectionPipe::reserve_stream).
+struct ConnectionStreamOrder {
+  std::uint64_t connection = 0;  // the pipe's tag
+  bool unidirectional = false;
+  std::shared_ptr<StreamPipe> pipe;
+};
 
 // --- routes and paths (atlas/ext/routes.h) ---
 
@@ -112,6 +165,23 @@ class Network {
   // The other agent is about to dial over that path.
   virtual bool expect_path(PathOffer offer) = 0;
 
+  // Whatever becomes of it is told to the pipe. False: nothing was begun and nothing is told.
+  virtual bool open_stream(StreamOrder order) = 0;
+  // The pipe of that tag has orders. Never refused: no pipe asks again before it was served.
+  virtual void serve_stream(std::uint64_t tag) = 0;
+
+  // Any thread; parsed before it returns.
+  virtual base::Result<void> set_credentials(const std::string& alpn, std::span<const base::ByteView> chain,
+                                             base::ByteView key) = 0;
+  // Nobody is accepted or dialled any more. Never refused.
+  virtual void drop_credentials(const std::string& alpn) = 0;
+  // Whatever becomes of these is told to their pipes. False: nothing was begun and nothing is told.
+  virtual bool dial_protocol(ProtocolDial dial) = 0;
+  virtual bool open_connection_stream(ConnectionStreamOrder order) = 0;
+  // Once for each connection. Never refused, nor the close.
+  virtual void judge_connection(std::uint64_t tag, bool accepted) = 0;
+  virtual void close_connection(std::uint64_t tag, std::uint64_t code, std::string reason) = 0;
+
   // What strands asked for so far must not wait any longer; called once after many calls above. An implementation that
   // acts at once needs none.
   virtual void hand_over() {}
@@ -121,6 +191,7 @@ class Network {
 
   // Snapshots, from a table that the I/O thread keeps up to date under a lock of its own.
   virtual LivePeer self() const = 0;
+  virtual Listener listener() const { return {}; }
   virtual std::optional<LivePeer> peer(PeerHandle handle) const = 0;
   // Whether peer(handle) would find one; asked before every send, so an override that copies nothing is worth it.
   virtual bool live(PeerHandle handle) const { return peer(handle).has_value(); }

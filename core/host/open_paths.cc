@@ -26,6 +26,11 @@ void WantedPaths::drop(std::uint64_t reach) {
   open_.erase(reach);
 }
 
+std::size_t WantedPaths::size() const {
+  const std::lock_guard lock(mutex_);
+  return open_.size();
+}
+
 std::vector<std::uint64_t> WantedPaths::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;

@@ -48,6 +48,7 @@ class WantedPaths {
   }
   // What still waits; nothing can be added afterwards.
   std::vector<std::uint64_t> close();
+  std::size_t size() const;
 
  private:
   struct Open {

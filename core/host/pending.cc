@@ -19,6 +19,11 @@ std::optional<Promise> Pending::take(std::uint64_t handle) {
   return out;
 }
 
+bool Pending::waits(std::uint64_t handle) const {
+  const std::lock_guard lock(mutex_);
+  return slots_.find(handle) != nullptr;
+}
+
 std::vector<Promise> Pending::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "atlas/ext/bus.h"
 #include "atlas/ext/messages.h"
 #include "atlas/ext/peers.h"
 #include "atlas/ext/store.h"
@@ -18,12 +19,13 @@ namespace atlas::host {
 inline constexpr std::size_t kMaxPending = base::limits::plugins_pending;  // per plugin; ATLAS_E_FULL
 
 struct Promise {
-  enum class Kind : std::uint8_t { kAnswer, kConnected, kDurable } kind = Kind::kAnswer;
+  enum class Kind : std::uint8_t { kAnswer, kConnected, kDurable, kBusAnswer } kind = Kind::kAnswer;
   std::uint64_t tag = 0;  // kAnswer: the network's name for the request
   union {
     atlas_answer_fn answer = nullptr;
     atlas_connected_fn connected;
     atlas_durable_fn durable;
+    atlas_bus_answer_fn bus_answer;
   };
   void* argument = nullptr;
 };
@@ -34,6 +36,7 @@ class Pending {
   // 0 at the cap and after close().
   std::uint64_t add(const Promise& promise);
   std::optional<Promise> take(std::uint64_t handle);
+  bool waits(std::uint64_t handle) const;
   // Everything that waits, in no order; nothing can be added afterwards.
   std::vector<Promise> close();
   std::size_t size() const;
@@ -42,7 +45,7 @@ class Pending {
 
  private:
   mutable std::mutex mutex_;
-  base::Slots<Promise> slots_;
+  mutable base::Slots<Promise> slots_;
   std::size_t dials_ = 0;
   bool closed_ = false;
 };

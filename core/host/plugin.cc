@@ -15,7 +15,7 @@
 namespace atlas::host {
 namespace {
 
-std::string_view entry_of(ItemKind kind) {
+const char* entry_of(ItemKind kind) {
   switch (kind) {
     case ItemKind::kMessage:
       return "message handler";
@@ -35,18 +35,35 @@ std::string_view entry_of(ItemKind kind) {
       return "search for a path";
     case ItemKind::kRouteEnded:
       return "end of a route";
+    case ItemKind::kBusEvent:
+      return "bus event";
+    case ItemKind::kBusRequest:
+      return "bus request";
+    case ItemKind::kBusAnswer:
+      return "bus answer";
+    case ItemKind::kListenerChanged:
+      return "change of the listener";
+    case ItemKind::kStream:
+      return "stream event";
+    case ItemKind::kConnection:
+      return "connection event";
     case ItemKind::kTask:
       return "command";
+    case ItemKind::kWithdrawn:
+      break;
   }
   return "callback";
 }
 
 std::string shown(const Item& item) {
-  if (item.kind == ItemKind::kMessage) return fmt::format("message handler 0x{:02x}", item.type);
-  return std::string(entry_of(item.kind));
+  return shown_entry(entry_of(item.kind), item.kind == ItemKind::kMessage ? item.type : -1);
 }
 
 }  // namespace
+
+std::string shown_entry(const char* entry, int type) {
+  return type < 0 ? std::string(entry) : fmt::format("{} 0x{:02x}", entry, type);
+}
 
 std::string_view to_text(PluginState state) {
   switch (state) {
@@ -76,6 +93,7 @@ Plugin::Plugin(std::shared_ptr<Services> shared, Descriptor descriptor)
       version(std::move(descriptor.version)),
       summary(std::move(descriptor.summary)),
       code(descriptor.code),
+      needs(std::move(descriptor.needs)),
       owner{id, std::move(descriptor.file), {}},
       strand(services->setup.executor, services->setup.clock, services->limits, *this),
       metrics(id),
@@ -105,8 +123,27 @@ void Plugin::run_item(const Item& item, base::ByteView first, base::ByteView sec
       return run_path_wanted(item, first, second);
     case ItemKind::kRouteEnded:
       return run_route_ended(item);
+    case ItemKind::kBusEvent:
+      return run_bus_event(item, first);
+    case ItemKind::kBusRequest:
+      return run_bus_request(item, first, second);
+    case ItemKind::kBusAnswer:
+      return run_bus_answer(item, first, second);
+    case ItemKind::kListenerChanged:
+      listener_change_queued = false;
+      guarded(entry_of(item.kind), [&] {
+        listener_changed(self);
+        return ATLAS_OK;
+      });
+      return;
+    case ItemKind::kStream:
+      return run_stream(item);
+    case ItemKind::kConnection:
+      return run_connection(item);
     case ItemKind::kTask:
       return strand.task_of(item)(false);
+    case ItemKind::kWithdrawn:
+      return;
     case ItemKind::kPost:
       guarded(entry_of(item.kind), [&] {
         item.call(item.argument);
@@ -157,7 +194,8 @@ void Plugin::run_message(const Item& item, base::ByteView body, base::MonoNs now
     }
   }
   const atlas_message message{sizeof(atlas_message), item.type, {}, from, handle, {body.data(), body.size()}};
-  const atlas_status status = guarded(shown(item), [&] { return route.handler(self, &message); });
+  const atlas_status status = guarded(
+      entry_of(item.kind), [&] { return route.handler(self, &message); }, item.type);
   if (handle == 0) return;
   if (status < 0) {
     ReplyHandle open = 0;
@@ -257,6 +295,11 @@ void Plugin::overrun(const Item& item, base::MonoNs took, bool hard) {
             ms, services->limits.soft_budget / base::kMillisecond, left_out);
 }
 
+bool Plugin::claimed_type(std::uint8_t type) const {
+  const auto has = [type](const auto& route) { return route->type == type; };
+  return std::ranges::any_of(routes, has) || std::ranges::any_of(stream_routes, has);
+}
+
 atlas_status Plugin::in_service() {
   switch (state()) {
     case PluginState::kRunning:
@@ -316,12 +359,16 @@ PluginRow Plugin::row() const {
   out.summary = summary;
   out.file = owner.file;
   out.state = to_text(state());
-  const base::MonoNs now = services->setup.clock->mono_ns();
-  if (counters.running_since != 0 && base::saturating_sub(now, counters.running_since) > services->limits.hard_budget) {
-    out.state = "stuck";
-  }
   out.reason = reason();
+  const base::MonoNs running =
+      counters.running_since == 0 ? 0 : base::saturating_sub(services->setup.clock->mono_ns(), counters.running_since);
+  if (running > services->limits.hard_budget || stuck()) {
+    out.state = "stuck";
+    if (out.reason.empty())
+      out.reason = fmt::format("a callback has been running for {} ms", running / base::kMillisecond);
+  }
   for (const auto& route : routes) out.types.push_back(route->type);
+  for (const auto& route : stream_routes) out.types.push_back(route->type);
   for (const auto& command : commands) out.commands.push_back(command->shown.path);
   out.keys = config.keys();
   out.callbacks = counters.callbacks;
@@ -349,6 +396,9 @@ void Plugin::append_metrics(std::vector<MetricRow>& out) const {
   count("unanswered", "Requests of peers that the plugin promised to answer and did not.", unanswered.load());
   count("contract_breaks", "Calls that the plugin ABI forbids.", contract_breaks.load());
   count("faults", "Times that the plugin was put out of service.", faults.load());
+  gauge("streams", "Raw streams that are open.", live_streams.size());
+  gauge("connections", "Connections of other protocols.", live_connections.size());
+  gauge("stream_bytes", "Bytes of raw streams that wait for the plugin.", live_streams.held->load());
   metrics.append_to(out);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "host/claims.h"
+#include "host/file_pin.h"
 
 namespace atlas::host {
 namespace {
@@ -181,6 +182,16 @@ bool PluginConfig::stop_node_on_fault() {
   if (written != nullptr && *written == "stop-node") return true;
   if (written == nullptr || *written != "disable") mismatch("on_fault", *value, "\"disable\" or \"stop-node\"");
   return false;
+}
+
+std::string PluginConfig::pin() {
+  asked_.emplace("sha256");
+  const config::Value* value = find("sha256");
+  if (value == nullptr) return {};
+  const auto* written = std::get_if<std::string>(&value->value);
+  if (written != nullptr && is_pin(*written)) return *written;
+  mismatch("sha256", *value, "64 digits of 0-9 and a-f, as `sha256sum` prints them");
+  return {};
 }
 
 void PluginConfig::report_unknown() {

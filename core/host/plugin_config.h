@@ -32,9 +32,10 @@ class PluginConfig {
   // A rule of the plugin's own that the value breaks.
   void reject(std::string_view key, std::string_view why);
 
-  // Keys of every plugin's table that the host itself reads: `replaces` and `on_fault`.
+  // Keys of every plugin's table that the host itself reads: `replaces`, `on_fault` and `sha256`.
   std::vector<std::string> replaces();
   bool stop_node_on_fault();
+  std::string pin();  // file_pin.h; empty: any file will do
 
   // One problem for every key that was never asked for.
   void report_unknown();

@@ -78,6 +78,11 @@ std::optional<PluginTimers::Due> PluginTimers::take_due(std::uint64_t handle) {
   return due;
 }
 
+std::size_t PluginTimers::size() const {
+  const std::lock_guard lock(mutex_);
+  return timers_.size();
+}
+
 void PluginTimers::close(TimerDriver* driver) {
   std::vector<std::shared_ptr<PluginAlarm>> alarms;
   {

@@ -34,6 +34,7 @@ class PluginTimers {
   std::optional<Due> take_due(std::uint64_t handle);
   // Cancels everything; nothing can be started afterwards.
   void close(TimerDriver* driver);
+  std::size_t size() const;
 
  private:
   friend class PluginAlarm;
@@ -47,7 +48,7 @@ class PluginTimers {
   enum class Tick { kQueue, kSkip, kOver };
   Tick tick(std::uint64_t handle);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   base::Slots<Timer> timers_{base::limits::plugins_timers};
   bool closed_ = false;
 };

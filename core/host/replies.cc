@@ -1,5 +1,7 @@
 #include "host/replies.h"
 
+#include <algorithm>
+
 namespace atlas::host {
 
 std::uint64_t OpenReplies::open(ReplyHandle network, PeerHandle from, bool promised, base::MonoNs deadline) {
@@ -93,6 +95,11 @@ base::MonoNs OpenReplies::next_deadline() const {
 std::size_t OpenReplies::promised() const {
   const std::lock_guard lock(mutex_);
   return promised_;
+}
+
+std::size_t OpenReplies::size() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::ranges::count_if(slots_, &Slot::used));
 }
 
 std::vector<ReplyHandle> OpenReplies::close_all() {

@@ -52,6 +52,7 @@ class OpenReplies {
   base::MonoNs expire(base::MonoNs now, std::vector<Overdue>& out);
   base::MonoNs next_deadline() const;  // kNever when nothing is open
   std::size_t promised() const;        // how many of the open ones the plugin said that it answers
+  std::size_t size() const;            // open ones
   std::vector<ReplyHandle> close_all();
 
  private:

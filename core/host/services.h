@@ -5,8 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "atlas/ext/messages.h"
+#include "atlas/ext/streams.h"
+#include "host/bus.h"
 #include "host/calls.h"
 #include "host/claims.h"
 #include "host/host.h"
@@ -25,6 +29,14 @@ struct Route {
   atlas_status (*handler)(void* self, const atlas_message* message) = nullptr;
 };
 
+// Where raw streams of one type go; likewise.
+struct StreamRoute {
+  Plugin* plugin = nullptr;
+  std::uint8_t type = 0;
+  atlas_status (*opened)(void* self, const atlas_stream_opened* stream) = nullptr;
+  atlas_stream_event_fn event = nullptr;
+};
+
 struct Services {
   explicit Services(HostSetup given)
       : setup(std::move(given)), timers(setup.loop == nullptr ? nullptr : std::make_shared<TimerDriver>(setup.loop)) {
@@ -41,10 +53,16 @@ struct Services {
   Claims claims;
   // Written when plugins start and end, read for every message.
   std::array<std::atomic<const Route*>, 256> routes{};
+  std::array<std::atomic<const StreamRoute*>, 256> stream_routes{};
   std::atomic<Plugin*> path_finder{nullptr};  // in service
   std::shared_ptr<TimerDriver> timers;        // null without a loop
   Calls calls;
+  const std::shared_ptr<Bus> bus = std::make_shared<Bus>();
+  const std::shared_ptr<BusWatch> bus_watch = std::make_shared<BusWatch>(bus, timers);
   std::atomic<std::uint64_t> next_tag{1};
 };
+
+// What plugins hold of it now, a line each (holdings.cc).
+void append_shared_holdings(const Services& services, std::vector<std::string>& out);
 
 }  // namespace atlas::host

@@ -32,7 +32,7 @@ Appended Strand::append(Item item, base::ByteView first, base::ByteView second, 
   const std::uint64_t size = first.size() + second.size();
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) return Appended::kClosed;
+    if (closed_ || cut_off_) return Appended::kClosed;
     const std::uint64_t bytes = queued_bytes_.load(kRelaxed);
     // One item always fits, so that a cap below the size of a legal message does not shut it out for ever.
     bool full = size != 0 && bytes != 0 && bytes + size > limits_.bytes;
@@ -80,7 +80,7 @@ void Strand::schedule() {
 
 bool Strand::next_batch() {
   const std::lock_guard lock(mutex_);
-  if (!closed_ && cursor_ == batch_.items.size()) {
+  if (!closed_ && cursor_ >= batch_.items.size()) {
     batch_.clear();
     cursor_ = 0;
     std::swap(batch_, incoming_);
@@ -124,9 +124,11 @@ void Strand::turn() {
 std::size_t Strand::run_batch(std::size_t most) {
   std::size_t ran = 0;
   tasks_of_run_ = &batch_.tasks;
-  while (ran < most && cursor_ < batch_.items.size() && !closed_) {
+  while (ran < most && !closed_) {
+    const std::size_t at = claim();
+    if (at >= batch_.items.size()) break;
     ++ran;
-    run_one(batch_.items[cursor_++]);
+    run_one(batch_.items[at]);
     if (unsettled_since_ != base::kNever && base::saturating_sub(now_, unsettled_since_) >= kSettleAfter) settle();
   }
   settle();
@@ -142,10 +144,15 @@ bool Strand::in_turn() {
   return t_in_turn;
 }
 
+void Strand::set_began(base::MonoNs now) {
+  began_ = now;
+  running_since_.store(now == 0 ? 1 : now, kRelaxed);
+}
+
 void Strand::run_one(const Item& item) {
   const base::ByteView bytes(batch_.bytes);
-  began_ = now_;
-  running_since_.store(began_ == 0 ? 1 : began_, kRelaxed);
+  budgeted_.store(item.budgeted, kRelaxed);
+  set_began(now_);
   if (counts(item.kind)) queued_messages_.fetch_sub(1, kRelaxed);
   if (is_event(item.kind)) queued_events_.fetch_sub(1, kRelaxed);
   const std::uint64_t size = std::uint64_t{item.first_size} + item.second_size;
@@ -164,6 +171,31 @@ void Strand::run_one(const Item& item) {
   sink_.overrun(item, took, took > limits_.hard_budget);
 }
 
+void Strand::withdraw_messages(std::vector<Item>& items, std::size_t from, std::vector<Item>& out) {
+  for (std::size_t i = from; i < items.size(); ++i) {
+    Item& item = items[i];
+    if (item.kind != ItemKind::kMessage) continue;
+    out.push_back(item);
+    queued_messages_.fetch_sub(1, kRelaxed);
+    queued_bytes_.fetch_sub(std::uint64_t{item.first_size} + item.second_size, kRelaxed);
+    item.kind = ItemKind::kWithdrawn;
+    item.first_size = item.second_size = 0;
+  }
+}
+
+std::vector<Item> Strand::cut_off() {
+  std::vector<Item> out;
+  const std::lock_guard lock(mutex_);
+  cut_off_ = true;
+  if (closed_) return out;
+  // A strand whose callback comes back right now finds its batch at an end, and waits for the mutex to get on.
+  const std::size_t at = cursor_.exchange(batch_.items.size(), std::memory_order_acq_rel);
+  withdraw_messages(batch_.items, at, out);
+  cursor_.store(at, std::memory_order_release);
+  withdraw_messages(incoming_.items, 0, out);
+  return out;
+}
+
 void Strand::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
@@ -172,7 +204,7 @@ void Strand::close() {
 
 void Strand::discard_leftovers() {
   tasks_of_run_ = &batch_.tasks;
-  while (cursor_ < batch_.items.size()) sink_.discard(batch_.items[cursor_++]);
+  for (std::size_t at = claim(); at < batch_.items.size(); at = claim()) sink_.discard(batch_.items[at]);
   tasks_of_run_ = &leftover_.tasks;
   for (const Item& item : leftover_.items) sink_.discard(item);
   leftover_.clear();
@@ -196,6 +228,7 @@ StrandCounters Strand::counters() const {
   out.queue_messages = queued_messages_.load(kRelaxed);
   out.queue_bytes = queued_bytes_.load(kRelaxed);
   out.running_since = running_since_.load(kRelaxed);
+  out.budgeted = budgeted_.load(kRelaxed);
   return out;
 }
 

@@ -22,7 +22,9 @@
 
 namespace atlas::host {
 
+struct BusService;
 struct Route;
+struct Subscription;
 
 enum class ItemKind : std::uint8_t {
   kMessage,
@@ -34,7 +36,14 @@ enum class ItemKind : std::uint8_t {
   kPeerEvent,
   kPathWanted,
   kRouteEnded,
+  kBusEvent,
+  kBusRequest,
+  kBusAnswer,
+  kListenerChanged,
+  kStream,
+  kConnection,
   kTask,
+  kWithdrawn,  // cut_off() gave it back
 };
 
 // One callback that waits. Plain data; what the fields mean depends on the kind (see Plugin::run).
@@ -50,6 +59,8 @@ struct Item {
   std::uint64_t a = 0, b = 0;
   union {
     const Route* route = nullptr;
+    const Subscription* subscription;
+    const BusService* bus_service;
     void (*call)(void*);
   };
   void* argument = nullptr;
@@ -92,6 +103,7 @@ struct StrandCounters {
   std::uint64_t callbacks = 0, callback_ns = 0, slow = 0, dropped = 0;
   std::uint64_t queue_messages = 0, queue_bytes = 0;
   base::MonoNs running_since = 0;  // 0: no callback is running
+  bool budgeted = true;            // the one that is running
 };
 
 class Strand {
@@ -110,13 +122,16 @@ class Strand {
 
   // Nothing is queued from now on, and nothing that is queued will run.
   void close();
+  // Any thread: takes nothing more but tasks, and gives back the messages that wait. What else waits is left to
+  // close(). Nothing when the strand is closed already.
+  std::vector<Item> cut_off();
   // Hands to the sink what close() kept from running.
   void discard_leftovers();
   // Waits until no turn is running, and lets none begin: the caller is the strand from now on.
   void seize();
 
   // In run(): what came before is the host's own work, the callback's time begins now.
-  void begin_callback() { began_ = clock_->mono_ns(); }
+  void begin_callback() { set_began(clock_->mono_ns()); }
 
   StrandCounters counters() const;
   // Whether this thread is inside a budgeted callback of some strand, so that a settle() follows soon.
@@ -134,10 +149,19 @@ class Strand {
   bool next_batch();                        // false: nothing to run, the strand is idle
   std::size_t run_batch(std::size_t most);  // how many items ran
   void run_one(const Item& item);
+  void set_began(base::MonoNs now);
+  // The next item of batch_ belongs to the caller; its size and above: there is none. Also cut_off() claims.
+  std::size_t claim() { return cursor_.fetch_add(1, std::memory_order_acq_rel); }
+  void withdraw_messages(std::vector<Item>& items, std::size_t from, std::vector<Item>& out);
   void settle();
   void schedule();
-  static bool counts(ItemKind kind) { return kind == ItemKind::kMessage || kind == ItemKind::kPost; }
-  static bool is_event(ItemKind kind) { return kind == ItemKind::kPeerEvent || kind == ItemKind::kPathWanted; }
+  static bool counts(ItemKind kind) {
+    return kind == ItemKind::kMessage || kind == ItemKind::kPost || kind == ItemKind::kBusEvent ||
+           kind == ItemKind::kBusRequest;
+  }
+  static bool is_event(ItemKind kind) {
+    return kind == ItemKind::kPeerEvent || kind == ItemKind::kPathWanted || kind == ItemKind::kListenerChanged;
+  }
 
   base::Executor* const executor_;
   const base::Clock* const clock_;
@@ -151,11 +175,13 @@ class Strand {
   bool scheduled_ = false;  // a turn is queued or running; guarded by mutex_
   bool running_ = false;    // guarded by mutex_
   bool closed_ = false;     // written under mutex_ by the strand
+  bool cut_off_ = false;    // guarded by mutex_
   bool seized_ = false;     // guarded by mutex_
 
-  Batch batch_;             // the running turn's
-  std::size_t cursor_ = 0;  // next item of batch_
-  Batch leftover_;          // what incoming_ held at close()
+  Batch batch_;  // the running turn's; replaced under mutex_
+  // The next item of batch_; beyond its end while cut_off() looks at what is left of it.
+  std::atomic<std::size_t> cursor_{0};
+  Batch leftover_;  // what incoming_ held at close()
   std::vector<StrandTask>* tasks_of_run_ = nullptr;
   base::MonoNs now_ = 0, began_ = 0;
   base::MonoNs unsettled_since_ = base::kNever;
@@ -163,6 +189,7 @@ class Strand {
   std::atomic<std::uint64_t> queued_messages_{0}, queued_bytes_{0}, queued_events_{0};
   std::atomic<std::uint64_t> callbacks_{0}, callback_ns_{0}, slow_{0}, dropped_{0};
   std::atomic<base::MonoNs> running_since_{0};
+  std::atomic<bool> budgeted_{true};
 };
 
 }  // namespace atlas::host

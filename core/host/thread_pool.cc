@@ -5,9 +5,10 @@
 
 namespace atlas::host {
 
-ThreadPool::ThreadPool(unsigned threads) {
+ThreadPool::ThreadPool(unsigned threads, std::function<void()> at_start) : at_start_(std::move(at_start)) {
   const unsigned count = std::max(1u, threads);
   looking_ = count;
+  live_ = count;
   workers_.reserve(count);
   for (unsigned i = 0; i < count; ++i) workers_.emplace_back([this] { work(); });
 }
@@ -43,6 +44,26 @@ void ThreadPool::run(std::move_only_function<void()> task) {
   if (wake) awake_.notify_one();
 }
 
+void ThreadPool::replace_thread() {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return;
+  if (surplus_ > 0) {
+    --surplus_;
+    return;
+  }
+  ++looking_;
+  ++live_;
+  workers_.emplace_back([this] { work(); });
+}
+
+void ThreadPool::reclaim_thread() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++surplus_;
+  }
+  awake_.notify_all();
+}
+
 void ThreadPool::gather(bool on) {
   gathering_ = on ? std::this_thread::get_id() : std::thread::id{};
   if (!on) release();
@@ -59,6 +80,7 @@ void ThreadPool::release() {
 }
 
 void ThreadPool::work() {
+  if (at_start_) at_start_();
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!tasks_.empty()) {
@@ -74,10 +96,15 @@ void ThreadPool::work() {
       ++looking_;
       continue;
     }
-    if (closing_) return;
+    if (closing_ || surplus_ > 0) {
+      if (!closing_) --surplus_;
+      --looking_;
+      --live_;
+      return;
+    }
     --looking_;
     ++sleeping_;
-    awake_.wait(lock, [this] { return wakes_due_ > 0 || closing_; });
+    awake_.wait(lock, [this] { return wakes_due_ > 0 || closing_ || surplus_ > 0; });
     if (wakes_due_ > 0) {
       --wakes_due_;
     } else {
@@ -89,7 +116,7 @@ void ThreadPool::work() {
 
 bool ThreadPool::idle() const {
   const std::lock_guard lock(mutex_);
-  return tasks_.empty() && sleeping_ == workers_.size();
+  return tasks_.empty() && sleeping_ == live_;
 }
 
 PoolCounters ThreadPool::counters() const {

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -24,13 +25,17 @@ struct PoolCounters {
 
 class ThreadPool final : public base::Executor {
  public:
-  explicit ThreadPool(unsigned threads = 2);
+  // `at_start` runs first on every thread.
+  explicit ThreadPool(unsigned threads = 2, std::function<void()> at_start = {});
   // Runs what is queued, then joins.
   ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   void run(std::move_only_function<void()> task) override;
+  // One for each plugin at most, so the number of threads is bounded by theirs.
+  void replace_thread() override;
+  void reclaim_thread() override;
   // From now on tasks of the calling thread wait for its release(), unless a worker that is awake finds them. One
   // thread at a time; with `on` false nobody gathers.
   void gather(bool on);
@@ -43,16 +48,19 @@ class ThreadPool final : public base::Executor {
   void work();
   bool claim_wake();  // under the mutex
 
+  const std::function<void()> at_start_;
   mutable std::mutex mutex_;
   std::condition_variable awake_;
   std::deque<std::move_only_function<void()>> tasks_;
   std::uint32_t looking_ = 0;   // workers awake between two tasks, and those that a wake-up is on its way to
   std::uint32_t sleeping_ = 0;  // workers that nobody has woken yet
   std::uint32_t wakes_due_ = 0;
+  std::uint32_t surplus_ = 0;  // workers that are to end when they have nothing to do
   bool closing_ = false;
   std::atomic<std::thread::id> gathering_{};
   std::atomic<bool> gathered_{false};  // written by the gathering thread
   PoolCounters counters_;
+  std::size_t live_ = 0;  // workers that have not ended; under the mutex
   std::vector<std::thread> workers_;
 };
 

@@ -49,6 +49,7 @@ json to_json(const quic::EndpointCounters& quic) {
           {"refused_full", quic.refused_full},
           {"refused_half_open", quic.refused_half_open},
           {"refused_by_filter", quic.refused_by_filter},
+          {"refused_protocol", quic.refused_protocol},
           {"dropped_small_initial", quic.dropped_small_initial},
           {"dropped_unknown_id", quic.dropped_unknown_id},
           {"dropped_malformed", quic.dropped_malformed},
@@ -208,7 +209,7 @@ void Commands::status(const std::shared_ptr<control::Call>& call) {
     out["sessions"] = setup_.port->peers().size();
     json plugins = json::array();
     for (const auto& row : setup_.host->plugins()) {
-      plugins.push_back({{"id", row.id}, {"version", row.version}, {"state", row.state}});
+      plugins.push_back({{"id", row.id}, {"version", row.version}, {"state", row.state}, {"reason", row.reason}});
     }
     out["plugins"] = plugins;
     json counters = json::object();

@@ -26,6 +26,7 @@ struct NodeCounters {
   Counter refused_unfinished, refused_unread;
   Counter exchanges_timed_out, violations, bans;
   Counter early_streams_refused;
+  Counter streams_opened, streams_accepted, streams_refused, streams_timed_out;
   Counter dials, dials_failed;
 
   // Visits every counter with the name that metrics and `net status` show.
@@ -53,6 +54,10 @@ struct NodeCounters {
     visit("violations", violations.get());
     visit("bans", bans.get());
     visit("early_streams_refused", early_streams_refused.get());
+    visit("streams_opened", streams_opened.get());
+    visit("streams_accepted", streams_accepted.get());
+    visit("streams_refused", streams_refused.get());
+    visit("streams_timed_out", streams_timed_out.get());
     visit("dials", dials.get());
     visit("dials_failed", dials_failed.get());
   }

@@ -106,13 +106,23 @@ void Switchboard::saw_exchange(Link& link) {
 // --- what arrives ---
 
 void Switchboard::session_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin) {
+  ConnectionStreams* streams = link.session->streams.get();
+  if (streams != nullptr && streams->has(stream)) return streams->data(stream, data, fin, deadlines_.now());
+  Exchange* exchange = stream == link.handshake_stream ? nullptr : find_exchange(link, stream);
+  const bool fresh = exchange == nullptr && stream != link.handshake_stream && !opened_by_us(*link.connection, stream);
+  base::Bytes begun;
+  if (fresh && opening_data(link, stream, data, fin, begun)) return;
+  link.connection->consume(stream, data.size());
+  if (!begun.empty()) {
+    begun.insert(begun.end(), data.begin(), data.end());
+    data = begun;
+  }
   if (stream == link.handshake_stream) {
     if (!data.empty()) link.connection->reset(stream, static_cast<std::uint64_t>(wire::Code::kRejected));
     return;
   }
-  Exchange* exchange = find_exchange(link, stream);
   if (exchange == nullptr) {
-    if (opened_by_us(*link.connection, stream)) return;  // of a request that was given up
+    if (!fresh) return;  // of a request that was given up
     const base::MonoNs now = deadlines_.now();
     auto answering = std::make_unique<Answering>(Answering{session::InboundExchange(now, setup_.exchange_timeout)});
     deadlines_.set_no_later(link, answering->exchange.deadline());
@@ -242,12 +252,19 @@ void Switchboard::run_request(Link& link, quic::StreamId stream, std::uint8_t ty
 
 // Section 10. False: the request was refused, and the session may be gone.
 bool Switchboard::admit(Link& link, quic::StreamId stream, std::size_t payload) {
+  const auto rule = over_budget(link, payload);
+  if (!rule) return true;
+  refuse(link, stream, wire::Code::kRateLimited, session::to_text(*rule));
+  punish(link, *rule);
+  return false;
+}
+
+std::optional<session::LimitRule> Switchboard::over_budget(Link& link, std::size_t payload) {
   LiveSession& session = *link.session;
-  const base::MonoNs now = deadlines_.now();
-  const auto rule = session.budget.admit(setup_.limits, session.info->record.trust, payload, now);
+  const auto rule = session.budget.admit(setup_.limits, session.info->record.trust, payload, deadlines_.now());
   switch (rule) {
     case session::LimitRule::kNone:
-      return true;
+      return std::nullopt;
     case session::LimitRule::kPerSecond:
       counters_.refused_per_second.add();
       break;
@@ -258,14 +275,18 @@ bool Switchboard::admit(Link& link, quic::StreamId stream, std::size_t payload) 
       counters_.refused_payload.add();
       break;
   }
-  refuse(link, stream, wire::Code::kRateLimited, session::to_text(rule));
+  return rule;
+}
+
+// The session may be gone after it.
+void Switchboard::punish(Link& link, session::LimitRule rule) {
+  LiveSession& session = *link.session;
   counters_.violations.add();
-  if (session.budget.violation(setup_.limits, now)) {
+  if (session.budget.violation(setup_.limits, deadlines_.now())) {
     const std::int64_t until =
         base::saturating_add<std::int64_t>(setup_.clock->unix_s(), static_cast<std::int64_t>(setup_.limits.ban_s));
     ban(session.peer.node_id, until, "over the limit " + std::string(session::to_text(rule)) + " three times");
   }
-  return false;
 }
 
 void Switchboard::refuse(Link& link, quic::StreamId stream, wire::Code code, std::string_view text) {
@@ -333,7 +354,7 @@ void Switchboard::sweep(Link& link, base::MonoNs now) {
     }
     reset_exchange(link, stream, wire::Code::kRejected);
   }
-  base::MonoNs next = base::kNever;
+  base::MonoNs next = sweep_streams(link, now);
   for (const auto& exchange : link.session->exchanges) next = std::min(next, deadline_of(exchange));
   if (next != base::kNever) deadlines_.set(link, next);
 }

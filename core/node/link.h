@@ -10,6 +10,7 @@
 
 #include "host/network.h"
 #include "net/timer_heap.h"
+#include "node/connection_streams.h"
 #include "node/dialler.h"
 #include "node/path_upgrade.h"
 #include "node/route_keeper.h"
@@ -81,6 +82,16 @@ struct Exchange {
   std::variant<std::unique_ptr<Asked>, std::unique_ptr<Answering>> part;
 };
 
+// A stream of the peer's whose envelope is not complete and begins a raw stream, or may.
+struct Opening {
+  Opening(quic::StreamId id, base::MonoNs until) : stream(id), deadline(until) {}
+  const quic::StreamId stream;
+  base::MonoNs deadline;
+  base::Bytes head;  // until the type is known
+  bool head_known = false;
+  wire::EnvelopeReader reader{wire::kMaxOpening};
+};
+
 struct LiveSession {
   session::PeerIdentity peer;
   std::shared_ptr<SessionInfo> info;
@@ -89,6 +100,8 @@ struct LiveSession {
   std::vector<Exchange> exchanges;
   std::size_t unfinished = 0;  // bytes of requests that are held
   std::size_t unread = 0;      // bytes of large answers that the peer has not acknowledged to the end
+  std::vector<std::unique_ptr<Opening>> openings;
+  std::unique_ptr<ConnectionStreams> streams;  // only while there are some
 };
 
 struct Farewell {

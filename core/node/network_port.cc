@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "atlas/ext/routes.h"
+#include "host/connection_pipe.h"
+#include "host/status.h"
 #include "host/strand.h"
+#include "host/stream_pipe.h"
 
 namespace atlas::node {
 
@@ -24,6 +27,18 @@ host::LivePeer NetworkPort::self() const {
   return self_;
 }
 
+bool NetworkPort::set_listener(host::Listener listener) {
+  const std::lock_guard lock(mutex_);
+  if (listener == listener_) return false;
+  listener_ = std::move(listener);
+  return true;
+}
+
+host::Listener NetworkPort::listener() const {
+  const std::lock_guard lock(mutex_);
+  return listener_;
+}
+
 void NetworkPort::close() {
   std::vector<Order> left;
   {
@@ -33,6 +48,7 @@ void NetworkPort::close() {
     for (const auto& order : left) bytes_ -= bytes_of(order);
   }
   switchboard_ = nullptr;
+  others_ = nullptr;
   for (auto& order : left) refuse(order, base::Fault::kStopping, "the node is shutting down");
 }
 
@@ -49,14 +65,26 @@ std::size_t NetworkPort::bytes_of(const Order& order) {
       order);
 }
 
+// There are no more of these than of what they are about, and what they free is worth more than their place.
+bool NetworkPort::is_always_taken(const Order& order) {
+  return std::visit(
+      []<class T>(const T& o) {
+        if constexpr (std::is_same_v<T, SetCredentials>) return o.credentials == nullptr;
+        return std::is_same_v<T, RemoveRoute> || std::is_same_v<T, ServeStream> || std::is_same_v<T, Judge> ||
+               std::is_same_v<T, CloseConnection>;
+      },
+      order);
+}
+
 bool NetworkPort::queue(Order order) {
   const std::size_t size = bytes_of(order);
   base::Fault fault = base::Fault::kFull;
   bool taken = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool fits = std::holds_alternative<RemoveRoute>(order) ||
-                      (waiting_.size() < kMaxOrders && (size == 0 || bytes_ == 0 || bytes_ + size <= kMaxOrderBytes));
+    const bool always = is_always_taken(order);
+    const bool fits =
+        always || (waiting_.size() < kMaxOrders && (size == 0 || bytes_ == 0 || bytes_ + size <= kMaxOrderBytes));
     if (closed_) {
       fault = base::Fault::kStopping;
     } else if (fits) {
@@ -129,6 +157,12 @@ void NetworkPort::refuse(Order& order, base::Fault fault, const std::string& tex
     dial->done(std::move(result));
   } else if (auto* added = std::get_if<AddRoute>(&order)) {
     added->order.ended(ATLAS_ROUTE_PEER_GONE);  // no session outlives the switchboard
+  } else if (auto* opened = std::get_if<host::StreamOrder>(&order)) {
+    opened->pipe->on_closed(host::status_of(fault), 0);
+  } else if (auto* begun = std::get_if<host::ConnectionStreamOrder>(&order)) {
+    begun->pipe->on_closed(host::status_of(fault), 0);
+  } else if (auto* other = std::get_if<host::ProtocolDial>(&order)) {
+    other->pipe->on_down(ATLAS_CLOSED_LOCAL, 0, text);
   }
 }
 
@@ -173,6 +207,20 @@ void NetworkPort::carry_out(Order& order) {
           switchboard_->path_not_found(o.reach, o.fault, std::move(o.note));
         } else if constexpr (std::is_same_v<T, ExpectPath>) {
           switchboard_->expect_path(std::move(o.offer));
+        } else if constexpr (std::is_same_v<T, host::StreamOrder>) {
+          switchboard_->open_stream(std::move(o));
+        } else if constexpr (std::is_same_v<T, ServeStream>) {
+          switchboard_->serve_stream(o.tag);
+        } else if constexpr (std::is_same_v<T, SetCredentials>) {
+          others_->set_credentials(o.alpn, std::move(o.credentials));
+        } else if constexpr (std::is_same_v<T, host::ProtocolDial>) {
+          others_->dial(std::move(o));
+        } else if constexpr (std::is_same_v<T, host::ConnectionStreamOrder>) {
+          others_->open_stream(std::move(o));
+        } else if constexpr (std::is_same_v<T, Judge>) {
+          others_->judge(o.tag, o.accepted);
+        } else if constexpr (std::is_same_v<T, CloseConnection>) {
+          others_->close(o.tag, o.code, o.reason);
         } else {
           switchboard_->disconnect(o.peer, static_cast<wire::DisconnectReason>(o.reason), o.note);
         }
@@ -207,6 +255,42 @@ bool NetworkPort::add_route(host::RouteOrder order) {
 
 bool NetworkPort::remove_route(std::uint64_t route) {
   return queue(RemoveRoute{route});
+}
+
+bool NetworkPort::open_stream(host::StreamOrder order) {
+  return queue(std::move(order));
+}
+
+void NetworkPort::serve_stream(std::uint64_t tag) {
+  queue(ServeStream{tag});
+}
+
+base::Result<void> NetworkPort::set_credentials(const std::string& alpn, std::span<const base::ByteView> chain,
+                                                base::ByteView key) {
+  auto made = quic::make_credentials(chain, key);
+  if (!made) return std::unexpected(made.error());
+  if (queue(SetCredentials{alpn, std::move(*made)})) return {};
+  return base::fail(base::Fault::kFull, "the network has too much to do; try again later");
+}
+
+void NetworkPort::drop_credentials(const std::string& alpn) {
+  queue(SetCredentials{alpn, nullptr});
+}
+
+bool NetworkPort::dial_protocol(host::ProtocolDial dial) {
+  return queue(std::move(dial));
+}
+
+bool NetworkPort::open_connection_stream(host::ConnectionStreamOrder order) {
+  return queue(std::move(order));
+}
+
+void NetworkPort::judge_connection(std::uint64_t tag, bool accepted) {
+  queue(Judge{tag, accepted});
+}
+
+void NetworkPort::close_connection(std::uint64_t tag, std::uint64_t code, std::string reason) {
+  queue(CloseConnection{tag, code, std::move(reason)});
 }
 
 bool NetworkPort::path_found(std::uint64_t reach, host::PathOffer offer) {

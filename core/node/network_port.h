@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "host/network.h"
 #include "net/loop.h"
+#include "node/other_protocols.h"
 #include "node/switchboard.h"
 
 namespace atlas::node {
@@ -25,8 +26,13 @@ class NetworkPort final : public host::Network {
   NetworkPort(net::Loop& loop, SessionTable& table, store::Store& store, NodeCounters& counters);
   ~NetworkPort() override;
   // Loop thread; before any order arrives. The switchboard lives until close().
-  void attach(Switchboard& switchboard) { switchboard_ = &switchboard; }
+  void attach(Switchboard& switchboard, OtherProtocols& others) {
+    switchboard_ = &switchboard;
+    others_ = &others;
+  }
   void set_self(host::LivePeer self);
+  // False: it is what was set before.
+  bool set_listener(host::Listener listener);
   // Loop thread. No order reaches the switchboard after this, so it may go before whoever still gives orders; requests
   // and dials complete with kStopping, routes that wait have ended, the rest is dropped. Once or more.
   void close();
@@ -49,10 +55,22 @@ class NetworkPort final : public host::Network {
   bool path_not_found(std::uint64_t reach, base::Fault fault, std::string reason) override;
   bool expect_path(host::PathOffer offer) override;
 
+  bool open_stream(host::StreamOrder order) override;
+  void serve_stream(std::uint64_t tag) override;
+
+  base::Result<void> set_credentials(const std::string& alpn, std::span<const base::ByteView> chain,
+                                     base::ByteView key) override;
+  void drop_credentials(const std::string& alpn) override;
+  bool dial_protocol(host::ProtocolDial dial) override;
+  bool open_connection_stream(host::ConnectionStreamOrder order) override;
+  void judge_connection(std::uint64_t tag, bool accepted) override;
+  void close_connection(std::uint64_t tag, std::uint64_t code, std::string reason) override;
+
   void hand_over() override;
   void refused_structure() override { counters_.refused_structure.add(); }
 
   host::LivePeer self() const override;
+  host::Listener listener() const override;
   std::optional<host::LivePeer> peer(host::PeerHandle handle) const override { return table_.peer(handle); }
   bool live(host::PeerHandle handle) const override { return table_.live(handle); }
   host::PeerHandle find(std::string_view node_id) const override { return table_.find(node_id); }
@@ -108,10 +126,27 @@ class NetworkPort final : public host::Network {
   struct ExpectPath {
     host::PathOffer offer;
   };
+  struct ServeStream {
+    std::uint64_t tag;
+  };
+  struct SetCredentials {
+    std::string alpn;
+    quic::CredentialsPtr credentials;
+  };
+  struct Judge {
+    std::uint64_t tag;
+    bool accepted;
+  };
+  struct CloseConnection {
+    std::uint64_t tag, code;
+    std::string reason;
+  };
   using Order = std::variant<Reply, Send, Request, Cancel, Dial, Part, AddRoute, RemoveRoute, PathFound, PathNotFound,
-                             ExpectPath>;
+                             ExpectPath, host::StreamOrder, ServeStream, SetCredentials, host::ProtocolDial,
+                             host::ConnectionStreamOrder, Judge, CloseConnection>;
 
   bool queue(Order order);
+  static bool is_always_taken(const Order& order);
   void refuse_later(Order& order, base::Fault fault);
   static std::size_t bytes_of(const Order& order);
   void wake();
@@ -124,6 +159,7 @@ class NetworkPort final : public host::Network {
   store::Store& store_;
   NodeCounters& counters_;
   Switchboard* switchboard_ = nullptr;
+  OtherProtocols* others_ = nullptr;
   mutable std::mutex mutex_;
   std::vector<Order> waiting_;
   std::size_t bytes_ = 0;       // of the orders that wait or are being carried out; guarded by mutex_
@@ -133,6 +169,7 @@ class NetworkPort final : public host::Network {
   bool closed_ = false;
   std::shared_ptr<NetworkPort*> alive_;  // null inside once we are gone; posted work looks
   host::LivePeer self_;
+  host::Listener listener_;
 };
 
 }  // namespace atlas::node

@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "node/commands.h"
+#include "node/listener_view.h"
 #include "node/network_port.h"
+#include "node/other_protocols.h"
 #include "node/public_address.h"
 #include "node/restart_notice.h"
 #include "node/switchboard.h"
@@ -73,7 +75,9 @@ class NodeInstance final : public Node {
  private:
   base::Result<void> open_endpoint();
   base::Result<void> listen();
+  void look_at_ourselves();
   void publish_self();
+  void publish_listener();
   void warn_of_missing_relay_role() const;
   std::optional<bool> is_behind_nat() const;
   std::string nat_warning() const;
@@ -95,6 +99,7 @@ class NodeInstance final : public Node {
   std::unique_ptr<NetworkPort> port_;
   std::unique_ptr<host::Host> host_;
   std::unique_ptr<Switchboard> switchboard_;
+  std::unique_ptr<OtherProtocols> others_;
   std::unique_ptr<quic::Endpoint> endpoint_;
   std::unique_ptr<PublicAddress> public_address_;
   std::unique_ptr<RestartNotice> notice_;
@@ -123,12 +128,15 @@ std::vector<config::Problem> NodeInstance::load(std::string& error) {
   host_setup.config = &setup_.config;
   for (const auto& dir : setup_.config.plugins.search) host_setup.search.emplace_back(dir);
   for (const auto& dir : setup_.plugin_dirs) host_setup.search.push_back(dir);
+  host_setup.left_out = setup_.left_out;
   host_setup.network = port_.get();
   host_setup.store = store_.get();
   host_setup.loop = env.loop;
   host_setup.clock = env.clock;
+  host_setup.key = setup_.key.get();
   host_setup.random = env.random;
   host_setup.executor = env.strands;
+  host_setup.watch_strands = env.watch_strands;
   host_setup.on_fault = [this](const std::string& role, const std::string& reason, bool stop_node) {
     if (stop_node && setup_.on_fatal) setup_.on_fatal(role, reason);
   };
@@ -136,6 +144,28 @@ std::vector<config::Problem> NodeInstance::load(std::string& error) {
   for (const auto* descriptor : setup_.linked) host_->add_linked(descriptor);
   for (auto& problem : host_->load(setup_.config.roles())) problems.push_back(std::move(problem));
   return problems;
+}
+
+// From outside, as others see us.
+void NodeInstance::look_at_ourselves() {
+  const Environment& env = setup_.environment;
+  public_address_ = std::make_unique<PublicAddress>(PublicAddress::Setup{
+      .loop = env.loop,
+      .random = env.random,
+      .servers = setup_.config.stun.servers,
+      .send = [this](const auto& to, base::ByteView datagram) { endpoint_->send_datagram(to, datagram); },
+      .publish =
+          [this](const std::string& address) {
+            auto self = port_->self();
+            self.record.public_address = address;
+            port_->set_self(std::move(self));
+            publish_listener();
+          },
+      .changed =
+          [this] {
+            warn_of_nat();
+            publish_listener();
+          }});
 }
 
 base::Result<void> NodeInstance::open_endpoint() {
@@ -168,18 +198,7 @@ base::Result<void> NodeInstance::open_endpoint() {
     return Obstacles{.symmetric = public_address_->mapping(net::Family::kV4) == net::Mapping::kDependent,
                      .udp = public_address_->stun_is_silent()};
   };
-  public_address_ = std::make_unique<PublicAddress>(PublicAddress::Setup{
-      .loop = env.loop,
-      .random = env.random,
-      .servers = config.stun.servers,
-      .send = [this](const auto& to, base::ByteView datagram) { endpoint_->send_datagram(to, datagram); },
-      .publish =
-          [this](const std::string& address) {
-            auto self = port_->self();
-            self.record.public_address = address;
-            port_->set_self(std::move(self));
-          },
-      .changed = [this] { warn_of_nat(); }});
+  look_at_ourselves();
   switchboard_ = std::make_unique<Switchboard>(std::move(setup));
   switchboard_->bans().load(store_->bans(), env.clock->unix_s());
 
@@ -203,7 +222,12 @@ base::Result<void> NodeInstance::open_endpoint() {
       .idle_timeout = base::saturating_mul<base::MonoNs>(config.transport.idle_timeout_s, base::kSecond)};
   if (auto added = endpoint_->add_protocol(protocol); !added) return added;
   switchboard_->attach(*endpoint_, *host_);
-  port_->attach(*switchboard_);
+  others_ = std::make_unique<OtherProtocols>(OtherProtocols::Setup{
+      .deadlines = deadlines_.get(), .host = host_.get(), .index = &switchboard_->stream_index(), .served = [this] {
+        publish_listener();
+      }});
+  if (auto begun = others_->begin(*endpoint_); !begun) return begun;
+  port_->attach(*switchboard_, *others_);
   return {};
 }
 
@@ -236,6 +260,13 @@ void NodeInstance::publish_self() {
   self.record.relays = setup_.config.network.relays;
   if (!listening_.empty()) self.record.address = listening_.front().text();
   port_->set_self(std::move(self));
+}
+
+// Both families listen on one port: what is said of IPv4 holds for the address that is published.
+void NodeInstance::publish_listener() {
+  const auto view = listener_view(listening_, endpoint_->served(), port_->self().record.public_address.value_or(""),
+                                  public_address_->mapping(net::Family::kV4), is_behind_nat());
+  if (port_->set_listener(view)) host_->listener_changed();
 }
 
 // A switch that nothing is connected to.
@@ -286,6 +317,7 @@ base::Result<void> NodeInstance::start() {
     warn_of_missing_relay_role();
   }
   publish_self();
+  publish_listener();
   commands_ = std::make_unique<Commands>(Commands::Setup{.node_id = node_id_,
                                                          .version = setup_.version,
                                                          .host = host_.get(),

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct Environment {
   base::Random* random = nullptr;
   base::Executor* strands = nullptr;  // plugin strands
   base::Executor* writer = nullptr;   // the database writer
+  bool watch_strands = false;         // look for callbacks of roles that do not return; of use with threads only
   // Of this machine's interfaces as they are now. Empty, or giving none: not known.
   std::function<std::vector<net::IpAddress>()> own_addresses = {};
 };
@@ -45,6 +47,7 @@ struct NodeSetup {
   std::shared_ptr<const identity::NodeKey> key;
   std::filesystem::path database;
   std::vector<std::filesystem::path> plugin_dirs;  // absolute; searched after config's
+  std::map<std::string, host::LeftOut> left_out;   // plugins that are not to be started
   std::vector<const ::atlas_plugin*> linked;       // roles that are part of this program (simulations)
   // A role with on_fault = "stop-node" went out of service. On that role's strand; may be called more than once.
   std::function<void(const std::string& role, const std::string& reason)> on_fatal;

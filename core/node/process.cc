@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <map>
 #include <optional>
 
 #include "base/log.h"
 #include "control/exit_code.h"
+#include "host/claims.h"
 #include "host/thread_pool.h"
 #include "net/interfaces.h"
 #include "net/uv_loop.h"
+#include "node/crash_record.h"
 #include "node/huge_pages.h"
 #include "node/orderly_stop.h"
 #include "node/root_lock.h"
@@ -27,13 +30,21 @@ base::Level level_of(const std::string& name) {
   return base::Level::kInfo;
 }
 
+// For `top -H` and the like.
+void name_thread(const char* name) {
+  pthread_setname_np(pthread_self(), name);
+}
+
 // What a node needs of the system, in the order in which it is taken down.
 struct Machine {
   base::SystemClock clock;
   base::SystemRandom random;
   net::UvLoop loop{clock};
-  std::unique_ptr<host::ThreadPool> writer = std::make_unique<host::ThreadPool>(1);
-  std::unique_ptr<host::ThreadPool> strands = std::make_unique<host::ThreadPool>(kStrandThreads);
+  std::unique_ptr<host::ThreadPool> writer = std::make_unique<host::ThreadPool>(1, [] { name_thread("atlas-writer"); });
+  std::unique_ptr<host::ThreadPool> strands = std::make_unique<host::ThreadPool>(kStrandThreads, [] {
+    name_thread("atlas-roles");
+    use_signal_stack();
+  });
 
   // The loop wakes the threads of the roles at most once in a turn, however many messages and events it has for them.
   void run() {
@@ -49,7 +60,13 @@ struct Machine {
   }
 
   Environment environment() {
-    return {&loop, &clock, &random, strands.get(), writer.get(), [] { return net::interface_addresses(); }};
+    return {.loop = &loop,
+            .clock = &clock,
+            .random = &random,
+            .strands = strands.get(),
+            .writer = writer.get(),
+            .watch_strands = true,
+            .own_addresses = [] { return net::interface_addresses(); }};
   }
 };
 
@@ -107,6 +124,11 @@ std::optional<Claim> claim_root(const ProcessSetup& setup, LockUse use, const ba
   return Claim{std::make_shared<const identity::NodeKey>(std::move(*key)), std::move(*lock)};
 }
 
+// A record that cannot be kept is no reason not to run.
+void keep_crash_record(const std::filesystem::path& file) {
+  if (auto armed = arm_crash_record(file); !armed) base::log(base::Level::kWarn, "node", "{}", armed.error().text);
+}
+
 // Makes the node, or says why not.
 std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, const Claim& claim, Machine& machine,
                                 ProcessEnd& end, decltype(NodeSetup::on_fatal) on_fatal) {
@@ -116,7 +138,10 @@ std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, const Clai
   node_setup.config = setup.config;
   node_setup.key = claim.key;
   node_setup.database = setup.paths.database;
+  if (setup.safe_mode) node_setup.config.plugins.search.clear();
+  node_setup.left_out = left_out(setup.config, setup.paths.crashes, machine.clock.unix_s(), setup.safe_mode);
   node_setup.plugin_dirs = setup.plugin_dirs;
+  node_setup.linked = setup.linked;
   node_setup.environment = machine.environment();
   node_setup.on_fatal = std::move(on_fatal);
   auto made = Node::make(std::move(node_setup));
@@ -195,7 +220,20 @@ Paths Paths::below(const std::filesystem::path& root) {
           root / "state" / "config.toml",
           root / "state" / "peers.db",
           root / "run" / "control.sock",
-          root / "run" / "node.lock"};
+          root / "run" / "node.lock",
+          root / "state" / "crashes"};
+}
+
+std::map<std::string, host::LeftOut> left_out(const config::Config& config, const std::filesystem::path& crashes,
+                                              std::int64_t now, bool safe_mode) {
+  std::map<std::string, host::LeftOut> out;
+  for (const std::string& role : config.roles()) {
+    if (safe_mode && !host::is_role(role)) out[role] = {"safe mode starts the roles that come with atlas only", true};
+  }
+  for (auto& [plugin, reason] : crash_loops(read_crashes(crashes), now, crashes)) {
+    out.try_emplace(plugin, host::LeftOut{std::move(reason), safe_mode});
+  }
+  return out;
 }
 
 ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready) {
@@ -205,6 +243,7 @@ ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready) {
   Machine machine;
   const auto claim = claim_root(setup, LockUse::kDaemon, machine.clock, end);
   if (!claim) return end;
+  keep_crash_record(setup.paths.crashes);
   OrderlyStop orderly(
       machine.loop, [&] { machine.loop.stop(); }, _exit);
   bool stopping = false;
@@ -255,6 +294,7 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
   Machine machine;
   const auto claim = claim_root(setup, LockUse::kCommand, machine.clock, end);
   if (!claim) return end;
+  keep_crash_record(setup.paths.crashes);
   auto node = make_node(setup, Mode::kClient, *claim, machine, end, nullptr);
   if (!node) return end;
   OrderlyStop orderly(

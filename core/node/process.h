@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct Paths {
   std::filesystem::path database;  // state/peers.db
   std::filesystem::path socket;    // run/control.sock
   std::filesystem::path lock;      // run/node.lock
+  std::filesystem::path crashes;   // state/crashes
   static Paths below(const std::filesystem::path& root);
 };
 
@@ -34,7 +36,14 @@ struct ProcessSetup {
   std::vector<std::filesystem::path> plugin_dirs;
   // Told once, on the caller's thread, before a wait for the root's lock: for people.
   std::function<void(std::string_view text)> note = {};
+  bool safe_mode = false;                          // only the roles that come with atlas, from where it was installed
+  std::vector<const ::atlas_plugin*> linked = {};  // roles that are part of this program, besides config's
 };
+
+// The enabled roles that are not to be started now: those that crashed the node again and again, says the record, and
+// in safe mode whatever does not come with atlas.
+std::map<std::string, host::LeftOut> left_out(const config::Config& config, const std::filesystem::path& crashes,
+                                              std::int64_t now, bool safe_mode);
 
 // Why a process ended or did not begin; the `atlas` program maps it to its exit codes.
 struct ProcessEnd {

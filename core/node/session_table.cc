@@ -29,6 +29,7 @@ host::LivePeer SessionTable::snapshot(const SessionInfo& info) {
   host::LivePeer out;
   out.handle = info.handle;
   out.record = info.record;
+  out.key = info.key;
   out.record.last_seen = info.last_exchange.load(std::memory_order_relaxed);
   out.dialled = info.dialled;
   out.relayed = info.relayed.load(std::memory_order_relaxed);

@@ -20,6 +20,7 @@ namespace atlas::node {
 // What others may know of one session. The identity never changes; the rest is atomic or under the table's lock.
 struct SessionInfo {
   host::PeerHandle handle = 0;
+  identity::PublicKey key{};
   wire::PeerRecord record;  // address changes under the table's lock
   bool dialled = false;
   std::int64_t connected_at = 0;

@@ -73,17 +73,9 @@ void Switchboard::on_connected(quic::Connection& connection) {
 void Switchboard::on_data(quic::Connection& connection, quic::StreamId stream, base::ByteView data, bool fin) {
   Link* link = link_of(connection);
   if (link == nullptr) return;
+  if (link->phase == Phase::kSession) return session_data(*link, stream, data, fin);
   connection.consume(stream, data.size());
-  switch (link->phase) {
-    case Phase::kTls:
-    case Phase::kClosed:
-    case Phase::kFarewell:
-      return;
-    case Phase::kGreeting:
-      return greeting_data(*link, stream, data, fin);
-    case Phase::kSession:
-      return session_data(*link, stream, data, fin);
-  }
+  if (link->phase == Phase::kGreeting) greeting_data(*link, stream, data, fin);
 }
 
 void Switchboard::on_written(quic::Connection& connection, quic::StreamId stream) {
@@ -106,7 +98,7 @@ void Switchboard::on_written(quic::Connection& connection, quic::StreamId stream
   }
 }
 
-void Switchboard::on_reset(quic::Connection& connection, quic::StreamId stream, std::uint64_t) {
+void Switchboard::on_reset(quic::Connection& connection, quic::StreamId stream, std::uint64_t code) {
   Link* link = link_of(connection);
   if (link == nullptr) return;
   if (link->phase == Phase::kGreeting && link->greeting && link->greeting->stream == stream) {
@@ -118,6 +110,8 @@ void Switchboard::on_reset(quic::Connection& connection, quic::StreamId stream, 
   } else if (link->phase == Phase::kGreeting && link->greeting) {
     link->greeting->give_up_early(stream);
   } else if (link->phase == Phase::kSession) {
+    if (ConnectionStreams* streams = streams_with(connection, stream)) return streams->reset(stream, code);
+    drop_opening(*link, stream);
     host::Answer gone;
     gone.fault = base::Fault::kGone;
     complete(*link, stream, std::move(gone));
@@ -128,6 +122,7 @@ void Switchboard::on_reset(quic::Connection& connection, quic::StreamId stream, 
 void Switchboard::on_stream_closed(quic::Connection& connection, quic::StreamId stream) {
   Link* link = link_of(connection);
   if (link == nullptr || link->phase != Phase::kSession) return;
+  if (ConnectionStreams* streams = streams_with(connection, stream)) return streams->closed(stream);
   host::Answer gone;
   gone.fault = base::Fault::kGone;
   complete(*link, stream, std::move(gone));
@@ -245,6 +240,7 @@ void Switchboard::session_up(Link& link) {
   const std::string address = link.connection->remote().text();
   auto info = std::make_shared<SessionInfo>();
   info->record.node_id = session->peer.node_id;
+  info->key = link.connection->peer_key();
   info->record.address = address;
   info->record.name = session->peer.name;
   info->record.skills = session->peer.skills;
@@ -338,6 +334,7 @@ void Switchboard::session_down(Link& link, wire::DisconnectReason reason) {
   } else {
     journal_.closed(info.record.node_id, info.last_exchange, ours);
   }
+  session->streams.reset();  // what was open is told
   counters_.sessions_closed.add();
   log(Level::kInfo, "session", "{} is gone (reason {})", info.record.node_id, static_cast<std::uint32_t>(reason));
 

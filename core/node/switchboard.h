@@ -3,7 +3,7 @@
 // roles, applies the limits of section 10, and says goodbye in the right order.
 //
 // Loop thread only. The files: switchboard.cc (connections and sessions), greeting.cc (handshake), exchanges.cc
-// (requests and answers), routing.cc (relays), farewell.cc (closing).
+// (requests and answers), raw_streams.cc, routing.cc (relays), farewell.cc (closing).
 #pragma once
 
 #include <functional>
@@ -84,6 +84,9 @@ class Switchboard final : public quic::ConnectionEvents {
   void disconnect(host::PeerHandle peer, wire::DisconnectReason reason, std::string_view note);
   void dial(DialTarget target, base::MonoNs timeout, host::ConnectedFn done);
   void ban(const std::string& node_id, std::int64_t until, const std::string& reason);
+  // raw_streams.cc
+  void open_stream(host::StreamOrder order);
+  void serve_stream(std::uint64_t tag);
   // routing.cc
   void add_route(host::RouteOrder order);
   void remove_route(std::uint64_t route);
@@ -107,13 +110,17 @@ class Switchboard final : public quic::ConnectionEvents {
   // --- quic::ConnectionEvents ---
   void on_connected(quic::Connection& connection) override;
   void on_data(quic::Connection& connection, quic::StreamId stream, base::ByteView data, bool fin) override;
+  void on_acknowledged(quic::Connection& connection, quic::StreamId stream, std::size_t bytes) override;
   void on_written(quic::Connection& connection, quic::StreamId stream) override;
   void on_reset(quic::Connection& connection, quic::StreamId stream, std::uint64_t code) override;
+  bool on_stopped(quic::Connection& connection, quic::StreamId stream, std::uint64_t code) override;
   void on_stream_closed(quic::Connection& connection, quic::StreamId stream) override;
   void on_path(quic::Connection& connection) override;
   void on_closed(quic::Connection& connection, const quic::CloseInfo& info) override;
 
   session::BanList& bans() { return bans_; }
+  // Of all raw streams of the node, whatever connection they are on.
+  StreamIndex& stream_index() { return stream_index_; }
 
  private:
   friend struct Link;
@@ -177,6 +184,8 @@ class Switchboard final : public quic::ConnectionEvents {
   void refuse(Link& link, quic::StreamId stream, wire::Code code, std::string_view text);
   void finish_without_answer(Link& link, quic::StreamId stream);
   bool admit(Link& link, quic::StreamId stream, std::size_t payload);
+  std::optional<session::LimitRule> over_budget(Link& link, std::size_t payload);
+  void punish(Link& link, session::LimitRule rule);
   void peer_disconnects(Link& link, quic::StreamId stream, base::ByteView payload);
   void complete(Link& link, quic::StreamId stream, host::Answer&& answer);
   Exchange* find_exchange(Link& link, quic::StreamId stream);
@@ -188,6 +197,16 @@ class Switchboard final : public quic::ConnectionEvents {
   void reset_exchange(Link& link, quic::StreamId stream, wire::Code code);
   bool write_envelope(Link& link, quic::StreamId stream, std::uint8_t type, base::ByteView payload, bool fin);
   void saw_exchange(Link& link);
+
+  // raw_streams.cc
+  ConnectionStreams& streams_of(Link& link);
+  ConnectionStreams* streams_with(quic::Connection& connection, quic::StreamId stream);
+  bool opening_data(Link& link, quic::StreamId stream, base::ByteView data, bool fin, base::Bytes& begun);
+  void read_opening(Link& link, Opening& opening, base::ByteView data, bool fin, std::size_t consumed);
+  void stream_arrived(Link& link, Opening& opening, base::ByteView rest, bool fin);
+  void refuse_opening(Link& link, quic::StreamId stream, wire::Code code);
+  void drop_opening(Link& link, quic::StreamId stream);
+  base::MonoNs sweep_streams(Link& link, base::MonoNs now);
 
   // routing.cc
   base::Result<void> ask_for_path(const DialTarget& target, const session::Candidate& candidate, DialTicket ticket);
@@ -229,6 +248,7 @@ class Switchboard final : public quic::ConnectionEvents {
   session::BanList bans_;
   Dialler dialler_;
 
+  StreamIndex stream_index_;
   std::unordered_map<Link*, std::unique_ptr<Link>> links_;
   base::Slots<Link*> sessions_;
   base::Slots<PendingReply> replies_;

@@ -54,6 +54,7 @@ void FleetNode::start() {
   setup.key = key_;
   setup.database = home_ / "peers.db";
   setup.plugin_dirs = {std::filesystem::path(ATLAS_BUILD_DIR) / "plugins"};
+  setup.linked = linked;
   setup.environment = {&machine_.loop(), &machine_.clock(), &machine_.random(), &machine_.executor(),
                        &machine_.executor()};
   auto made = node::Node::make(std::move(setup));

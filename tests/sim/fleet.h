@@ -33,6 +33,8 @@ class FleetNode {
   nlohmann::json status(SimWorld& world) { return run(world, "status").result; }
   SimNode& machine() { return machine_; }
   config::Config& config() { return config_; }
+  // Roles that are part of the test; before start().
+  std::vector<const ::atlas_plugin*> linked;
   const std::string& node_id() const { return key_->node_id(); }
   const identity::NodeKey& key() const { return *key_; }
   net::SocketAddress address() const { return machine_.at(kPort); }

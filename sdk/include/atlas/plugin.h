@@ -123,11 +123,11 @@ typedef struct atlas_plugin {
     /* Claims types, keys, metrics and commands. No I/O, no threads. On failure nothing stays registered and no
      * other function of the plugin is called. [the strand] */
     atlas_status (*init)(const atlas_host *host, void **self);
-    /* The network is up; requests and dials may begin. Not called in ATLAS_MODE_DESCRIBE. */
+    /* The network is up; requests and dials may begin. Not called in ATLAS_MODE_DESCRIBE. May be NULL. */
     atlas_status (*start)(void *self);
     /* Take no new work; finish what is open within deadline_ms. May be NULL. */
     void (*drain)(void *self, uint32_t deadline_ms);
-    /* Join own threads, free self. Called exactly once after a successful init, also when start failed. */
+    /* Join own threads, free self. Called exactly once after a successful init, also when start failed. May be NULL. */
     void (*stop)(void *self);
     /* May be NULL. */
     void (*peer_event)(void *self, const atlas_peer_event *event);

@@ -22,13 +22,19 @@
 // inside the plugin, with a line in the log.
 #pragma once
 
+#include "cpp/bus.hpp"
 #include "cpp/cli.hpp"
 #include "cpp/config.hpp"
+#include "cpp/connections.hpp"
 #include "cpp/entry.hpp"
 #include "cpp/host.hpp"
+#include "cpp/identity.hpp"
 #include "cpp/incoming.hpp"
+#include "cpp/listener.hpp"
 #include "cpp/metrics.hpp"
 #include "cpp/peers.hpp"
+#include "cpp/protocols.hpp"
 #include "cpp/routes.hpp"
 #include "cpp/setup.hpp"
 #include "cpp/store.hpp"
+#include "cpp/streams.hpp"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/random.h"
 #include "config/config.h"
 #include "config/scan.h"
@@ -264,10 +265,13 @@ TEST(ConfigLoad, RefusesTooManyAddresses) {
 }
 
 TEST(ConfigLoad, RefusesTooManyPlugins) {
+  constexpr std::size_t kMost = base::limits::config_plugins;
   std::string list;
-  for (int i = 1; i <= 65; ++i) list += "\"p" + std::to_string(i) + "\",";
-  EXPECT_THAT(problems("[plugins]\nenabled = [" + list + "]\n"),
-              ElementsAre("config.toml:2:11: plugins.enabled: has 65 entries; at most 64 are allowed"));
+  for (std::size_t i = 0; i < kMost; ++i) list += "\"p" + std::to_string(i) + "\",";
+  EXPECT_THAT(problems("[plugins]\nenabled = [" + list + "]\n"), IsEmpty());
+  EXPECT_THAT(problems("[plugins]\nenabled = [" + list + "\"one-more\"]\n"),
+              ElementsAre("config.toml:2:11: plugins.enabled: has " + std::to_string(kMost + 1) + " entries; at most " +
+                          std::to_string(kMost) + " are allowed"));
 }
 
 TEST(ConfigLoad, IdentityLimits) {

@@ -18,9 +18,11 @@
 
 #include "atlas/plugin.h"
 #include "base/random.h"
+#include "host/connection_pipe.h"
 #include "host/ext.h"
 #include "host/host.h"
 #include "host/status.h"
+#include "host/stream_pipe.h"
 #include "wire/messages.h"
 
 namespace atlas::host::test {
@@ -225,6 +227,7 @@ class FakeNetwork final : public Network {
   }
 
   LivePeer self() const override { return me; }
+  Listener listener() const override { return listening; }
   std::optional<LivePeer> peer(PeerHandle handle) const override {
     const std::lock_guard lock(mutex_);
     const auto found = live_peers.find(handle);
@@ -253,6 +256,49 @@ class FakeNetwork final : public Network {
     live_peers[handle] = std::move(live);
   }
 
+  bool open_stream(StreamOrder order) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    streams.push_back(std::move(order));
+    return true;
+  }
+  void serve_stream(std::uint64_t tag) override {
+    const std::lock_guard lock(mutex_);
+    served_streams.push_back(tag);
+  }
+
+  base::Result<void> set_credentials(const std::string& alpn, std::span<const base::ByteView> chain,
+                                     base::ByteView) override {
+    const std::lock_guard lock(mutex_);
+    if (chain.empty()) return base::fail(base::Fault::kArgument, "no certificate");
+    credentials.insert(alpn);
+    return {};
+  }
+  void drop_credentials(const std::string& alpn) override {
+    const std::lock_guard lock(mutex_);
+    credentials.erase(alpn);
+  }
+  bool dial_protocol(ProtocolDial dial) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    protocol_dials.push_back(std::move(dial));
+    return true;
+  }
+  bool open_connection_stream(ConnectionStreamOrder order) override {
+    const std::lock_guard lock(mutex_);
+    if (full) return false;
+    connection_streams.push_back(std::move(order));
+    return true;
+  }
+  void judge_connection(std::uint64_t tag, bool accepted) override {
+    const std::lock_guard lock(mutex_);
+    verdicts.emplace_back(tag, accepted);
+  }
+  void close_connection(std::uint64_t tag, std::uint64_t code, std::string reason) override {
+    const std::lock_guard lock(mutex_);
+    closed_connections.push_back({tag, code, std::move(reason)});
+  }
+
   // As an I/O thread would, for tests that have one.
   void answer_everything() {
     std::vector<Request> asked;
@@ -278,6 +324,22 @@ class FakeNetwork final : public Network {
     }
   }
 
+  // Streams are over and connections down.
+  void end_everything() {
+    std::vector<StreamOrder> opened;
+    std::vector<ProtocolDial> dialled;
+    std::vector<ConnectionStreamOrder> inside;
+    {
+      const std::lock_guard lock(mutex_);
+      opened.swap(streams);
+      dialled.swap(protocol_dials);
+      inside.swap(connection_streams);
+    }
+    for (const StreamOrder& order : opened) order.pipe->on_closed(ATLAS_E_GONE, 0);
+    for (const ConnectionStreamOrder& order : inside) order.pipe->on_closed(ATLAS_E_GONE, 0);
+    for (const ProtocolDial& dial : dialled) dial.pipe->on_down(ATLAS_CLOSED_PEER, 0, "over");
+  }
+
   struct Dial {
     std::string target;
     base::MonoNs timeout;
@@ -297,6 +359,17 @@ class FakeNetwork final : public Network {
     base::Fault fault;
     std::string reason;
   };
+  struct ClosedConnection {
+    std::uint64_t tag, code;
+    std::string reason;
+  };
+  std::set<std::string> credentials;
+  std::vector<ProtocolDial> protocol_dials;
+  std::vector<ConnectionStreamOrder> connection_streams;
+  std::vector<std::pair<std::uint64_t, bool>> verdicts;
+  std::vector<ClosedConnection> closed_connections;
+  std::vector<StreamOrder> streams;
+  std::vector<std::uint64_t> served_streams;
   std::vector<RouteOrder> routes;
   std::vector<std::uint64_t> removed_routes;
   std::vector<FoundPath> found_paths;
@@ -306,10 +379,15 @@ class FakeNetwork final : public Network {
   std::vector<Sent> sent;
   std::vector<Request> requests;
   std::vector<std::uint64_t> cancelled;
+  std::vector<Reply> all_replies() {
+    const std::lock_guard lock(mutex_);
+    return replies;
+  }
   std::vector<Reply> replies;
   std::vector<Dial> dials;
   std::vector<Disconnect> disconnects;
   std::map<PeerHandle, LivePeer> live_peers;
+  Listener listening;
   LivePeer me;
   bool full = false;  // it takes nothing that it could refuse
 
@@ -409,6 +487,10 @@ struct Script {
   std::function<atlas_status(const atlas_cli_run&)> command;
   std::function<void(atlas_call)> cancelled;
   std::function<void(const atlas_path_request&)> path_wanted;
+  std::function<atlas_status(const atlas_stream_opened&)> stream_opened;
+  std::function<void(const atlas_stream_event&)> stream_event;
+  std::function<atlas_status(const atlas_presented&, atlas_verdict&)> verify;
+  std::function<void(const atlas_connection_event&)> connection_event;
   std::vector<std::string> calls;  // "init", "start", ...
 
   const atlas_ext_messages& messages() const { return *table<atlas_ext_messages>(ATLAS_EXT_MESSAGES); }
@@ -419,6 +501,8 @@ struct Script {
   const atlas_ext_metrics& metrics() const { return *table<atlas_ext_metrics>(ATLAS_EXT_METRICS); }
   const atlas_ext_log& log() const { return *table<atlas_ext_log>(ATLAS_EXT_LOG); }
   const atlas_ext_cli& cli() const { return *table<atlas_ext_cli>(ATLAS_EXT_CLI); }
+  const atlas_ext_streams& streams() const { return *table<atlas_ext_streams>(ATLAS_EXT_STREAMS); }
+  const atlas_ext_protocols& protocols() const { return *table<atlas_ext_protocols>(ATLAS_EXT_PROTOCOLS); }
   const atlas_ext_routes& routes() const { return *table<atlas_ext_routes>(ATLAS_EXT_ROUTES); }
   template <class T>
   const T* table(const char* name) const {
@@ -443,6 +527,19 @@ inline void command_cancelled(void* self, atlas_call call) {
 
 inline void path_wanted(void* self, const atlas_path_request* request) {
   static_cast<Script*>(self)->path_wanted(*request);
+}
+
+inline atlas_status stream_opened(void* self, const atlas_stream_opened* opened) {
+  return static_cast<Script*>(self)->stream_opened(*opened);
+}
+inline atlas_status verify(void* self, const atlas_presented* presented, atlas_verdict* verdict) {
+  return static_cast<Script*>(self)->verify(*presented, *verdict);
+}
+inline void connection_event(void* self, const atlas_connection_event* event) {
+  static_cast<Script*>(self)->connection_event(*event);
+}
+inline void stream_event(void* self, const atlas_stream_event* event) {
+  static_cast<Script*>(self)->stream_event(*event);
 }
 
 template <int Slot>

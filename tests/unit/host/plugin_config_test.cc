@@ -43,6 +43,22 @@ TEST_F(PluginConfigTest, ValuesAndDefaults) {
   EXPECT_TRUE(reader.problems().empty());
 }
 
+TEST_F(PluginConfigTest, APinIsSixtyFourDigits) {
+  const std::string pin = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  write("sha256", pin);
+  PluginConfig reader(&config, "relay");
+  EXPECT_EQ(reader.pin(), pin);
+  reader.report_unknown();
+  EXPECT_TRUE(reader.problems().empty());
+  for (const std::string& bad : {pin.substr(1), pin + "0", "F" + pin.substr(1), std::string()}) {
+    write("sha256", bad);
+    PluginConfig wrong(&config, "relay");
+    EXPECT_EQ(wrong.pin(), "");
+    EXPECT_THAT(problems(wrong), ::testing::ElementsAre(::testing::HasSubstr("config.toml:41:9: plugins.relay.sha256")))
+        << bad;
+  }
+}
+
 TEST_F(PluginConfigTest, EveryBadValueIsReportedWithItsPlace) {
   write("max_sessions", std::int64_t{0});
   write("offer", std::string("yes"), 42, 1);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "../ext/timers.h"
 #include "../msgpack.hpp"
 #include "config.hpp"
+#include "connections.hpp"
 #include "metrics.hpp"
 #include "peers.hpp"
 #include "task.hpp"
@@ -133,8 +135,13 @@ class Request : detail::Handle<detail::RequestTask> {
   void cancel();
 };
 
+class Bus;
+class Identity;
 class Store;
 class Routes;
+class Streams;
+class Protocols;
+struct Listener;
 
 class Host {
  public:
@@ -234,11 +241,17 @@ class Host {
 
   Store store();
   Routes routes();
+  Streams streams();
+  Protocols protocols();
+  Bus bus();
+  Identity identity() const;
+  std::optional<Listener> listener() const;
 
   // Frees every callback that has not run; for the end of a role.
   void drop_callbacks() {
     tasks_.clear();
     posted_.clear();
+    connections_.clear();
   }
 
   const atlas_host* c() const { return c_; }
@@ -255,10 +268,12 @@ class Host {
   atlas_status guarded(const char* what, F&& fn) const noexcept;
 
  private:
+  friend class Bus;
   friend class Timer;
   friend class Request;
   friend class Store;
   friend class Routes;
+  friend class Protocols;
 
   template <class F>
   Timer start_timer(Millis delay, Millis period, F&& fn);
@@ -282,10 +297,16 @@ class Host {
   detail::TaskList tasks_;
   std::mutex posted_mutex_;  // guards posted_
   detail::TaskList posted_;
+  std::map<Connection, ConnectionHandler> connections_;  // of other protocols
 };
 
 }  // namespace atlas
 
+#include "bus.hpp"
 #include "host_calls.hpp"
+#include "identity.hpp"
+#include "listener.hpp"
+#include "protocols.hpp"
 #include "routes.hpp"
 #include "store.hpp"
+#include "streams.hpp"

@@ -6,11 +6,15 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 
+#include "bus.hpp"
 #include "cli.hpp"
 #include "incoming.hpp"
+#include "protocols.hpp"
 #include "routes.hpp"
+#include "streams.hpp"
 
 namespace atlas {
 
@@ -27,6 +31,15 @@ struct Frame {
   std::array<std::function<Status(void*, const Incoming&)>, 256> handlers;
   std::vector<std::function<void(void*, const Call&)>> commands;
   std::function<void(void*, const PathRequest&)> path_provider;
+  std::map<std::string, std::function<void(void*, const BusEvent&)>, std::less<>> topics;
+  std::map<std::string, std::function<Status(void*, const BusRequest&)>, std::less<>> services;
+  std::function<void(void*)> listener_changed;
+  std::map<std::uint8_t, std::function<StreamHandler(void*, const OpenedStream&)>> stream_types;
+  struct ClaimedProtocol {
+    std::function<Verdict(void*, const Presented&)> verify;
+    std::function<ConnectionHandler(void*, const ConnectionEvent&)> accepted;
+  };
+  std::vector<ClaimedProtocol> protocols;
   struct Every {
     Millis period;
     std::function<void(void*)> fn;
@@ -75,6 +88,71 @@ inline void path_wanted(void* self, const atlas_path_request* request) noexcept 
   static_cast<void>(frame.host.guarded("a request for a path", [&] {
     frame.path_provider(frame.role, PathRequest{request->reach, view(request->node_id), view(request->relay)});
   }));
+}
+
+inline void on_bus_event(void* self, const atlas_bus_event* event) noexcept {
+  auto& frame = *static_cast<Frame*>(self);
+  static_cast<void>(frame.host.guarded("a bus event", [&] {
+    const auto found = frame.topics.find(view(event->topic));
+    if (found == frame.topics.end()) return;
+    found->second(frame.role, BusEvent{view(event->topic), view(event->from), view(event->body)});
+  }));
+}
+
+inline atlas_status on_bus_request(void* self, const atlas_bus_request* request) noexcept {
+  auto& frame = *static_cast<Frame*>(self);
+  return frame.host.guarded("a bus request", [&] {
+    const auto found = frame.services.find(view(request->service));
+    if (found == frame.services.end()) return Status{ATLAS_E_STATE};
+    const auto* table = frame.host.table<atlas_ext_bus>(ATLAS_EXT_BUS);
+    return found->second(frame.role, BusRequest{view(request->service), view(request->from),
+                                                BusCall(frame.host, table, request->call), view(request->body)});
+  });
+}
+
+inline atlas_status on_stream_opened(void* self, const atlas_stream_opened* c) noexcept {
+  auto& frame = *static_cast<Frame*>(self);
+  return frame.host.guarded("a new raw stream", [&] {
+    const auto found = frame.stream_types.find(c->type);
+    if (found == frame.stream_types.end()) return Status{ATLAS_E_STATE};
+    const OpenedStream opened{c->type, c->from, c->stream, view(c->opening)};
+    return frame.host.streams().take(c->stream, found->second(frame.role, opened));
+  });
+}
+
+// A host tells of a connection, but not of which protocol: each has functions of its own.
+template <std::size_t Slot>
+struct ProtocolEntries {
+  static atlas_status verify(void* self, const atlas_presented* c, atlas_verdict* out) noexcept {
+    auto& frame = *static_cast<Frame*>(self);
+    return frame.host.guarded("a verdict on a peer", [&] {
+      const Presented presented{c->connection, c->dialled != 0, view(c->remote), {c->chain, c->chain_count}};
+      return Status{frame.protocols[Slot].verify(frame.role, presented).put(out)};
+    });
+  }
+  static void event(void* self, const atlas_connection_event* c) noexcept {
+    auto& frame = *static_cast<Frame*>(self);
+    static_cast<void>(frame.host.guarded("a connection event", [&] {
+      frame.host.protocols().tell(
+          *c, [&](const ConnectionEvent& up) { return frame.protocols[Slot].accepted(frame.role, up); });
+    }));
+  }
+  static void put_into(atlas_protocol& out) {
+    out.verify = &verify;
+    out.event = &event;
+    out.stream = &Streams::on_event;
+  }
+};
+
+template <std::size_t... Slots>
+constexpr auto protocol_entries(std::index_sequence<Slots...>) {
+  return std::array{&ProtocolEntries<Slots>::put_into...};
+}
+inline constexpr auto kProtocolEntries = protocol_entries(std::make_index_sequence<kMaxProtocols>());
+
+inline void on_listener_changed(void* self) noexcept {
+  auto& frame = *static_cast<Frame*>(self);
+  static_cast<void>(frame.host.guarded("a change of the listener", [&] { frame.listener_changed(frame.role); }));
 }
 
 }  // namespace detail
@@ -143,6 +221,76 @@ class Setup {
     };
     return keep(
         ATLAS_CALL(frame_.host.routes_table(), atlas_ext_routes, provide, frame_.host.c(), &detail::path_wanted));
+  }
+
+  // Claims a type for raw streams. opened(const OpenedStream&) gives what hears of the stream from then on; nothing
+  // (an empty StreamHandler) refuses it.
+  template <class Role>
+  Setup& accept(std::uint8_t type, StreamHandler (Role::*opened)(const OpenedStream&)) {
+    frame_.stream_types[type] = [opened](void* role, const OpenedStream& stream) {
+      return (static_cast<Role*>(role)->*opened)(stream);
+    };
+    return keep(ATLAS_CALL(frame_.host.table<atlas_ext_streams>(ATLAS_EXT_STREAMS), atlas_ext_streams, accept,
+                           frame_.host.c(), type, &detail::on_stream_opened, &Streams::on_event));
+  }
+
+  // Claims an ALPN. verify(const Presented&) judges every peer, also those that are dialled, before anything is heard
+  // of it; accepted(const ConnectionEvent&) makes the handler of a connection that a peer dialled, once it is up. One
+  // that accepts nobody needs no `accepted`.
+  template <class Role>
+  Setup& claim(const Protocol& protocol, Verdict (Role::*verify)(const Presented&),
+               ConnectionHandler (Role::*accepted)(const ConnectionEvent&) = nullptr) {
+    const std::size_t slot = frame_.protocols.size();
+    if (slot == detail::kMaxProtocols) return keep(ATLAS_E_FULL);
+    frame_.protocols.push_back(
+        {[verify](void* role, const Presented& presented) { return (static_cast<Role*>(role)->*verify)(presented); },
+         [accepted](void* role, const ConnectionEvent& up) {
+           return accepted != nullptr ? (static_cast<Role*>(role)->*accepted)(up) : ConnectionHandler();
+         }});
+    const auto ms = [](Millis value) { return static_cast<std::uint32_t>(value.count()); };
+    const atlas_protocol_limits limits{
+        sizeof limits,     protocol.max_connections, protocol.max_streams,   protocol.max_unidirectional,
+        ms(protocol.idle), ms(protocol.handshake),   protocol.stream_window, protocol.connection_window};
+    atlas_protocol c{};
+    c.struct_size = sizeof c;
+    if (protocol.accepts) c.flags |= ATLAS_PROTOCOL_ACCEPTS;
+    if (protocol.client_certificate) c.flags |= ATLAS_PROTOCOL_CLIENT_CERT;
+    c.alpn = c_text(protocol.alpn);
+    c.limits = &limits;
+    detail::kProtocolEntries[slot](c);
+    return keep(ATLAS_CALL(frame_.host.table<atlas_ext_protocols>(ATLAS_EXT_PROTOCOLS), atlas_ext_protocols, claim,
+                           frame_.host.c(), &c));
+  }
+  // hear(const BusEvent&) runs for what that topic's plugin publishes.
+  template <class Role>
+  Setup& hear(std::string_view topic, void (Role::*hear)(const BusEvent&)) {
+    frame_.topics[std::string(topic)] = [hear](void* role, const BusEvent& event) {
+      (static_cast<Role*>(role)->*hear)(event);
+    };
+    return keep(ATLAS_CALL(frame_.host.table<atlas_ext_bus>(ATLAS_EXT_BUS), atlas_ext_bus, subscribe, frame_.host.c(),
+                           c_text(topic), &detail::on_bus_event));
+  }
+  // serve(const BusRequest&) answers other plugins, and returns nothing or a Status: a negative one is the answer.
+  template <class Role, class Result>
+  Setup& offer(std::string_view service, Result (Role::*serve)(const BusRequest&)) {
+    frame_.services[std::string(service)] = [serve](void* role, const BusRequest& request) {
+      Role& self = *static_cast<Role*>(role);
+      if constexpr (std::is_void_v<Result>) {
+        (self.*serve)(request);
+        return Status{};
+      } else {
+        return Status((self.*serve)(request));
+      }
+    };
+    return keep(ATLAS_CALL(frame_.host.table<atlas_ext_bus>(ATLAS_EXT_BUS), atlas_ext_bus, offer, frame_.host.c(),
+                           c_text(service), &detail::on_bus_request));
+  }
+  // changed() runs after what Host::listener() gives has changed.
+  template <class Role>
+  Setup& watch_listener(void (Role::*changed)()) {
+    frame_.listener_changed = [changed](void* role) { (static_cast<Role*>(role)->*changed)(); };
+    return keep(ATLAS_CALL(frame_.host.table<atlas_ext_listener>(ATLAS_EXT_LISTENER), atlas_ext_listener, watch,
+                           frame_.host.c(), &detail::on_listener_changed));
   }
 
   Counter counter(const char* name, const char* help) {

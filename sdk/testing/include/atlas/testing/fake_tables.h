@@ -15,15 +15,14 @@ inline void FakeHost::fill_tables(std::uint32_t mode) {
   host.version = "0.0.0-test";
   host.extension = [](const atlas_host* host, const char* id) -> const void* {
     FakeHost& self = of(host);
-    const std::map<std::string_view, const void*> known = {{ATLAS_EXT_LOG, &self.tables.log},
-                                                           {ATLAS_EXT_CONFIG, &self.tables.config},
-                                                           {ATLAS_EXT_MESSAGES, &self.tables.messages},
-                                                           {ATLAS_EXT_TIMERS, &self.tables.timers},
-                                                           {ATLAS_EXT_PEERS, &self.tables.peers},
-                                                           {ATLAS_EXT_STORE, &self.tables.store},
-                                                           {ATLAS_EXT_METRICS, &self.tables.metrics},
-                                                           {ATLAS_EXT_ROUTES, &self.tables.routes},
-                                                           {ATLAS_EXT_CLI, &self.tables.cli}};
+    const std::map<std::string_view, const void*> known = {
+        {ATLAS_EXT_LOG, &self.tables.log},           {ATLAS_EXT_CONFIG, &self.tables.config},
+        {ATLAS_EXT_MESSAGES, &self.tables.messages}, {ATLAS_EXT_TIMERS, &self.tables.timers},
+        {ATLAS_EXT_PEERS, &self.tables.peers},       {ATLAS_EXT_STORE, &self.tables.store},
+        {ATLAS_EXT_METRICS, &self.tables.metrics},   {ATLAS_EXT_ROUTES, &self.tables.routes},
+        {ATLAS_EXT_BUS, &self.tables.bus},           {ATLAS_EXT_IDENTITY, &self.tables.identity},
+        {ATLAS_EXT_LISTENER, &self.tables.listener}, {ATLAS_EXT_CLI, &self.tables.cli},
+        {ATLAS_EXT_STREAMS, &self.tables.streams},   {ATLAS_EXT_PROTOCOLS, &self.tables.protocols}};
     const auto found = known.find(id);
     return found == known.end() || self.missing.contains(id) ? nullptr : found->second;
   };
@@ -58,6 +57,11 @@ inline void FakeHost::fill_tables(std::uint32_t mode) {
   fill_metrics();
   fill_messages();
   fill_peers();
+  fill_streams();
+  fill_protocols();
+  fill_bus();
+  fill_identity();
+  fill_listener();
   fill_config();
   fill_store();
   fill_routes();
