@@ -74,6 +74,8 @@ std::vector<Command> net_commands() {
                  "any other key of the core for this run, as transport.max_connections=50; lists with commas; "
                  "repeatable",
                  "KEY=VALUE"},
+                {"--safe-mode", Kind::kFlag, false,
+                 "start the roles that come with atlas only, from where it was installed"},
                 {"--log-level", Kind::kText, false, "debug, info, warn, error or off", "LEVEL"},
                 {"--log-format", Kind::kText, false, "text or json", "FORMAT"}},
        .json = "a line `{ready:{address,node_id}}` for each address"},
@@ -85,22 +87,16 @@ std::vector<Command> net_commands() {
            "plugins:list, nat.behind_nat=behind a NAT, nat.warning=warning, paths:list",
        .json =
            "`{node_id,version,listen,public_address,uptime_s,sessions,plugins,…}`; listen is an array of addresses, "
-           "sessions their number, plugins an array of `{id,version,state}`. `nat` says how others see this node: "
-           "`{behind_nat,mapping_v4,mapping_v6,warning,stun:[{server,mapped,failure}]}`, behind_nat null while it "
-           "cannot "
-           "be told, mapping `same`, `dependent` (a NAT that gives each destination another port) or `unknown`, "
-           "warning "
-           "null or what to do about it. `paths` is an array of `{node_id,path,reason}`, one for each session that "
-           "began "
-           "through a relay; path is `direct`, or `relay` and why, for people; reason is null, or why there is no "
-           "direct "
-           "path: `no_address`, `no_answer`, `peer_did_not_come`, `went_silent`, `symmetric_here`, `symmetric_there`, "
-           "`symmetric_both` or `udp_blocked`. `connections`, `store` and `udp` are "
-           "objects "
-           "of counters of the transport, the database and the sockets, `counters` of everything else that the node "
-           "did "
-           "or refused, `metrics` those of the roles; docs/reference/limits.md says which of them moves when a limit "
-           "bites"},
+           "sessions their number, plugins an array of `{id,version,state,reason}`. `nat` says how others see this "
+           "node: `{behind_nat,mapping_v4,mapping_v6,warning,stun:[{server,mapped,failure}]}`, behind_nat null "
+           "while it cannot be told, mapping `same`, `dependent` (a NAT that gives each destination another port) "
+           "or `unknown`, warning null or what to do about it. `paths` is an array of `{node_id,path,reason}`, one "
+           "for each session that began through a relay; path is `direct`, or `relay` and why, for people; reason "
+           "is null, or why there is no direct path: `no_address`, `no_answer`, `peer_did_not_come`, `went_silent`, "
+           "`symmetric_here`, `symmetric_there`, `symmetric_both` or `udp_blocked`. `connections`, `store` and "
+           "`udp` are objects of counters of the transport, the database and the sockets, `counters` of everything "
+           "else that the node did or refused, `metrics` those of the roles; docs/reference/limits.md says which of "
+           "them moves when a limit bites"},
       {.path = "net peers",
        .summary = "list the peers that the node knows, newest first",
        .where = kWhereDaemon | kWhereClient,
@@ -137,6 +133,38 @@ std::vector<Command> plugin_commands() {
        .when_empty = "no plugins are enabled; see [plugins] in config.toml",
        .json = "an array of `{id,version,summary,state,file,reason,types,commands}`, from a running node also "
                "`callbacks`, `faults`, `dropped`. types are the message type bytes in hex"},
+      {.path = "plugin info",
+       .summary = "show what one role claims: types, keys, commands and metrics",
+       .where = kWhereHere,
+       .args = {{"target", Kind::kText, true, "an id, or the path of a file"}},
+       .display =
+           "id=plugin, version, state, reason, summary, file, types:list, commands:list, keys:list, metrics:list",
+       .json = "`{id,version,summary,file,abi,needs,types,commands,keys,metrics,state,reason}`; keys is an array of "
+               "`{key,type,default,bounds,doc}`, state and reason are those of `plugin list` in the running node, null "
+               "where none runs or the role is not enabled"},
+      {.path = "plugin new",
+       .summary = "write a project for a role of your own, which builds with the installed SDK",
+       .where = kWhereHere,
+       .args = {{"name", Kind::kText, true, "its id, as org.example.thing: 1 to 64 of a-z 0-9 . _ -"},
+                {"--lang", Kind::kText, false, "c, cpp or rust; cpp when not given", "LANG"},
+                {"--dir", Kind::kText, false, "where to; a directory of the role's name when not given", "DIR"}},
+       .display = "id=plugin, lang, dir, files:list",
+       .json = "`{id,lang,dir,files}`"},
+      {.path = "plugin check",
+       .summary = "see what a role stands: its file, its claims, and a scripted run of abuse, without a node",
+       .where = kWhereHere,
+       .args = {{"file", Kind::kText, true, "the role's file, <id>.so"},
+                {"--step", Kind::kText, false, "this step alone", "NAME"},
+                {"--timeout", Kind::kInteger, false, "seconds that a step may take; 30 when not given", "SECONDS"}},
+       .json = "`{file,id,passed,claims,steps}`; claims are those of `plugin info`, null when the role could not tell, "
+               "steps an array of `{step,result,ms,why?,where?,log?}` with result `pass`, `fail` or `skipped`"},
+      {.path = "plugin run",
+       .summary = "start two nodes with a role on loopback, and a prompt to talk to it",
+       .where = kWhereHere,
+       .args = {{"file", Kind::kText, true, "the role's file, <id>.so"},
+                {"--with", Kind::kText, false, "other roles, with commas between them, as keepalive,messaging",
+                 "ROLES"}},
+       .json = "the answers are JSON in either case, a line each"},
   };
 }
 

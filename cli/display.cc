@@ -116,9 +116,14 @@ std::string list_text(const Json& array, const CellContext& context) {
   std::string out;
   for (const Json& element : array) {
     if (!out.empty()) out += ", ";
-    // A thing with an id is called by it.
+    // A thing with an id is called by it, and one that does not fare well says so.
     if (element.is_object() && element.contains("id")) {
       out += shown_value(element["id"], Format::kText, context);
+      const auto state = element.find("state");
+      if (state != element.end() && element.contains("reason") && element["reason"] != "") {
+        out += " (" + shown_value(*state, Format::kText, context) + ": " +
+               shown_value(element["reason"], Format::kText, context) + ")";
+      }
       continue;
     }
     // The way to somebody.

@@ -15,6 +15,7 @@
 #include "cli/id_commands.h"
 #include "cli/net_commands.h"
 #include "cli/plugin_catalog.h"
+#include "cli/plugin_commands.h"
 #include "cli/render.h"
 #include "cli/root.h"
 
@@ -85,6 +86,10 @@ int run(const Layout& layout, const Command& command, const Invocation& call) {
   }
   if (call.path == "net listen") return net_listen(layout, call, kVersion, terminal);
   if (call.path == "plugin list") return plugin_list(layout, command, kVersion, terminal);
+  if (call.path == "plugin info") return plugin_info(layout, command, call, kVersion, terminal);
+  if (call.path == "plugin new") return plugin_new(command, call, terminal);
+  if (call.path == "plugin check") return plugin_check(command, call, kVersion, terminal);
+  if (call.path == "plugin run") return plugin_run(call, kVersion, terminal);
   return net_command(layout, command, call, kVersion, terminal);
 }
 

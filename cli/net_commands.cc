@@ -173,8 +173,12 @@ int net_listen(const Layout& layout, const Invocation& invocation, const std::st
   }
   // Whoever read the ready line may have closed the pipe since.
   std::signal(SIGPIPE, SIG_IGN);
-  const node::ProcessSetup setup{node::Paths::below(layout.root), std::move(loaded.config), version,
-                                 plugin_directories(), note_for("net listen", terminal)};
+  const node::ProcessSetup setup{node::Paths::below(layout.root),
+                                 std::move(loaded.config),
+                                 version,
+                                 plugin_directories(),
+                                 note_for("net listen", terminal),
+                                 invocation.value("--safe-mode").has_value()};
   const node::ProcessEnd end =
       node::run_daemon(setup, [&](const std::vector<net::SocketAddress>& addresses, const std::string& node_id) {
         return announce(addresses, node_id, terminal);
@@ -207,7 +211,7 @@ int plugin_list(const Layout& layout, const Command& command, const std::string&
   config::Loaded loaded = config::load(layout.config);
   if (const Problems wrong = problems_of(loaded); !wrong.empty()) return print_problems(wrong, kConfig, terminal);
   Problems problems;
-  printer.result(describe_plugins(loaded.config, version, problems));
+  printer.result(describe_plugins(layout, loaded.config, version, problems));
   if (problems.empty()) return printer.finish(kOk, {});
   terminal.err << safe_lines(lines_of(problems)) << std::endl;
   return printer.finish(kConfig, {});

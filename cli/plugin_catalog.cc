@@ -5,14 +5,18 @@
 #include <set>
 #include <utility>
 
+#include "atlas/plugin.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/random.h"
 #include "cli/command_runner.h"
+#include "cli/plugin_commands.h"
 #include "control/client.h"
+#include "host/builtin_roles.h"
 #include "host/host.h"
 #include "host/key_rows.h"
+#include "node/process.h"
 
 namespace atlas::cli {
 namespace {
@@ -34,6 +38,7 @@ std::vector<std::filesystem::path> search_of(const config::Config& config) {
 
 std::vector<std::string> installed_plugins(const config::Config& config) {
   std::set<std::string> found;
+  for (const ::atlas_plugin* role : host::builtin_roles()) found.insert(role->id);
   std::error_code error;
   for (const auto& directory : search_of(config)) {
     for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
@@ -46,7 +51,9 @@ std::vector<std::string> installed_plugins(const config::Config& config) {
 // The enabled plugins, loaded to be looked at.
 class Description {
  public:
-  Description(const config::Config& config, const std::string& version) : host_(setup(config, version)) {
+  Description(const config::Config& config, const std::string& version,
+              std::map<std::string, host::LeftOut> left_out = {})
+      : host_(setup(config, version, std::move(left_out))) {
     problems = host_.load(config.roles());
   }
   const host::Host& host() const { return host_; }
@@ -54,8 +61,10 @@ class Description {
   std::vector<config::Problem> problems;
 
  private:
-  host::HostSetup setup(const config::Config& config, const std::string& version) {
+  host::HostSetup setup(const config::Config& config, const std::string& version,
+                        std::map<std::string, host::LeftOut> left_out) {
     host::HostSetup setup;
+    setup.left_out = std::move(left_out);
     setup.mode = host::Mode::kDescribe;
     setup.version = version;
     setup.config = &config;
@@ -71,6 +80,11 @@ class Description {
   InlineExecutor executor_;
   host::Host host_;
 };
+
+// What a node on this root would leave out now; code that has crashed it is not to run here either.
+std::map<std::string, host::LeftOut> left_out_on(const Layout& layout, const config::Config& config) {
+  return node::left_out(config, node::Paths::below(layout.root).crashes, base::SystemClock().unix_s(), false);
+}
 
 Command command_of(const host::Command& offered) {
   Command command{.path = "net " + offered.path,
@@ -106,13 +120,23 @@ bool ask_node(const Layout& layout, Catalog& catalog) {
 
 }  // namespace
 
+std::string file_of_role(const Layout& layout, const std::string& id) {
+  const config::Loaded loaded = config::load(layout.config);
+  std::error_code ignored;
+  for (const auto& directory : search_of(loaded.config)) {
+    const auto file = directory / (id + ".so");
+    if (std::filesystem::exists(file, ignored)) return file.string();
+  }
+  return {};
+}
+
 Catalog find_commands(const Layout& layout, const std::string& version) {
   Catalog catalog;
   if (ask_node(layout, catalog)) return catalog;
   config::Loaded loaded = config::load(layout.config);
   catalog.problems = std::move(loaded.problems);
   if (!catalog.problems.empty()) return catalog;
-  const Description description(loaded.config, version);
+  const Description description(loaded.config, version, left_out_on(layout, loaded.config));
   catalog.problems = description.problems;
   for (const host::Command& offered : description.host().commands()) catalog.commands.push_back(command_of(offered));
   return catalog;
@@ -157,9 +181,9 @@ std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version) 
   return host::key_rows(Description(config, version).host().plugins());
 }
 
-std::string describe_plugins(const config::Config& config, const std::string& version,
+std::string describe_plugins(const Layout& layout, const config::Config& config, const std::string& version,
                              std::vector<config::Problem>& problems) {
-  const Description description(config, version);
+  const Description description(config, version, left_out_on(layout, config));
   problems = description.problems;
   Json list = Json::array();
   for (const host::PluginRow& plugin : description.host().plugins()) {

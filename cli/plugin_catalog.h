@@ -32,8 +32,8 @@ std::vector<config::PluginKeys> enabled_plugin_keys(const config::Config& config
                                                     std::vector<config::Problem>& problems);
 // The keys of the roles that come with atlas, as far as they are installed, for a sample file.
 std::vector<config::PluginKeys> shipped_plugin_keys(const std::string& version);
-// The JSON of `atlas plugin list`, and what is wrong.
-std::string describe_plugins(const config::Config& config, const std::string& version,
+// The JSON of `atlas plugin list` where no node runs, and what is wrong.
+std::string describe_plugins(const Layout& layout, const config::Config& config, const std::string& version,
                              std::vector<config::Problem>& problems);
 
 }  // namespace atlas::cli

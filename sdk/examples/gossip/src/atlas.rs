@@ -1,0 +1,1 @@
+../../../templates/rust/src/atlas.rs
