@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "host/file_pin.h"
 #include "host/loader.h"
 #include "unit/host/host_fixture.h"
 
@@ -95,7 +96,7 @@ TEST_F(LoaderTest, MissingExtensionsAreNamed) {
                                            ": needs atlas.messages/2, this atlas has atlas.messages/1; install the "
                                            "atlas or the plugin that fits the other");
   EXPECT_EQ(refusal("needs_unknown"), in_directory("needs_unknown.so") +
-                                          ": needs atlas.streams/1, which this atlas (plugin ABI 1.0) does not have; "
+                                          ": needs atlas.telepathy/1, which this atlas (plugin ABI 1.0) does not have; "
                                           "update atlas");
 }
 
@@ -162,6 +163,35 @@ TEST_F(LoaderTest, GarbageAndTruncatedFilesAreRefused) {
   const fs::path cut = directory.copy("plain.so", "cut.so");
   fs::resize_file(cut, 512);
   EXPECT_EQ(load_files({"cut"}).size(), 1u);
+}
+
+TEST_F(LoaderTest, APinnedFileIsLoadedOnlyAsItWas) {
+  const fs::path file = directory.copy("plain.so", "plain.so");
+  const auto pinned = pin_of(file);
+  ASSERT_TRUE(pinned.has_value());
+  EXPECT_TRUE(is_pin(*pinned));
+  config.plugin_tables["plain"]["sha256"] = {*pinned, 5, 10};
+  EXPECT_THAT(load_files({"plain"}), IsEmpty());
+  {
+    std::ofstream changed(file, std::ios::binary | std::ios::app);
+    changed << 'x';  // the loader of the system does not look there
+  }
+  const auto refused = load_files({"plain"});
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_THAT(refused[0], HasSubstr("plain.so: its SHA-256 is " + *pin_of(file) + ", but plugins.plain.sha256 wants " +
+                                    *pinned + "; put the file back, or change the key if you trust the new one"));
+  EXPECT_EQ(row("plain").state, "refused");
+  config.plugin_tables["plain"]["sha256"] = {std::string("none"), 5, 10};
+  EXPECT_THAT(load_files({"plain"}), ElementsAre(HasSubstr("64 digits of 0-9 and a-f")));
+}
+
+TEST_F(LoaderTest, PinsAreWhatSha256sumPrints) {
+  const fs::path file = directory.path() / "abc";
+  std::ofstream(file) << "abc";
+  // FIPS 180-4's own example.
+  EXPECT_EQ(pin_of(file).value_or(""), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_FALSE(pin_of(directory.path() / "none").has_value());
+  EXPECT_FALSE(pin_of(directory.path()).has_value()) << "a directory";
 }
 
 TEST_F(LoaderTest, SameFileUnderTwoNamesIsAnError) {
