@@ -2,6 +2,7 @@
 //
 //   atlas-bench handshakes --atlas build/release/atlas      starts a server of its own
 //   atlas-bench idle 10000 --target 127.0.0.1:4433 --pid 71  drives one that runs
+//   atlas-bench plugins --roles 100                         starts with so many roles, and what they do while idle
 //   atlas-bench relay --pairs 16 --seconds 5                a relay of its own and raw datagrams through it
 //   atlas-bench turn --target 127.0.0.1:3478 --pid 72       somebody else's relay
 //   atlas-bench turn-restart --target 127.0.0.1:3478 -- turnserver -n ...    one that it kills and starts again
@@ -16,6 +17,7 @@
 #include "bench/goals.h"
 #include "bench/modes.h"
 #include "bench/other_relays.h"
+#include "bench/plugin_modes.h"
 #include "bench/relay_modes.h"
 
 namespace {
@@ -64,6 +66,23 @@ std::vector<RelayMode> add_relay_modes(CLI::App& app, RelayOptions& options) {
   return modes;
 }
 
+struct PluginMode {
+  const char* name;
+  nlohmann::json (*run)(const PluginOptions&);
+};
+
+std::vector<PluginMode> add_plugin_modes(CLI::App& app, PluginOptions& options) {
+  options.role = ATLAS_BENCH_ROLE;
+  auto* many = app.add_subcommand("plugins", "starts with many roles and without, and an idle node that has them");
+  many->add_option("--roles", options.count, "how many, 1 to 999")->check(CLI::Range(1, 999))->capture_default_str();
+  auto* cost = app.add_subcommand("message-cost", "what a role's answer costs over one that the core gives itself");
+  for (CLI::App* one : {many, cost}) {
+    one->fallthrough();
+    one->add_option("--rounds", options.rounds, "medians are over these")->capture_default_str();
+  }
+  return {{"plugins", many_plugins}, {"message-cost", message_cost}};
+}
+
 // Where somebody else's relay is, or will be.
 struct Target {
   std::optional<atlas::net::SocketAddress> address;
@@ -101,6 +120,8 @@ int main(int argc, char** argv) {
   }
   RelayOptions relaying;
   const auto relay_modes = add_relay_modes(app, relaying);
+  PluginOptions roles;
+  const auto plugin_modes = add_plugin_modes(app, roles);
   GoalOptions goals;
   auto* all = app.add_subcommand("goals", "every mode in turn, on a server of its own each; medians beside the goals");
   all->fallthrough()->add_option("--rounds", goals.rounds)->capture_default_str();
@@ -121,6 +142,13 @@ int main(int argc, char** argv) {
     for (const auto& mode : relay_modes) {
       if (!app.got_subcommand(mode.name)) continue;
       std::cout << nlohmann::json{{"mode", mode.name}, {"figures", run(mode, where, relaying)}}.dump(2) << '\n';
+      return 0;
+    }
+    roles.atlas = atlas;
+    roles.seconds = options.seconds;
+    for (const auto& mode : plugin_modes) {
+      if (!app.got_subcommand(mode.name)) continue;
+      std::cout << nlohmann::json{{"mode", mode.name}, {"figures", mode.run(roles)}}.dump(2) << '\n';
       return 0;
     }
     if (!target.empty() && (!where.address || pid == 0)) {

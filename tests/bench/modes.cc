@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "atlas/msgpack.hpp"
+#include "bench/load.h"
 #include "bench/meter.h"
 
 namespace atlas::bench {
@@ -42,37 +43,6 @@ base::Bytes register_payload(const Peer& peer, const base::Clock& clock) {
   out.text("translate-" + std::to_string(peer.index() % 1000));
   out.text("summarise");
   return owned(out);
-}
-
-// Requests on `peers` connections, `in_flight` in all, for the time given; every answer must be of type `expected`.
-struct Load {
-  std::uint64_t done = 0, wrong = 0;
-  std::vector<base::MonoNs> round_trips;
-};
-
-Load run_load(Swarm& swarm, std::size_t peers, std::size_t in_flight, base::MonoNs span, std::uint8_t type,
-              std::uint8_t expected, const std::function<base::Bytes(Peer&)>& payload) {
-  Load load;
-  bool over = false;
-  std::size_t open = 0;
-  std::function<void(Peer&)> next = [&](Peer& peer) {
-    ++open;
-    peer.request(type, payload(peer), [&, raw = &peer](std::uint8_t got, base::ByteView, base::MonoNs round_trip) {
-      --open;
-      ++load.done;
-      if (got != expected) ++load.wrong;
-      if (load.round_trips.size() < 2'000'000) load.round_trips.push_back(round_trip);
-      if (!over) {
-        next(*raw);
-      } else if (open == 0) {
-        swarm.stop();
-      }
-    });
-  };
-  for (std::size_t i = 0; i < in_flight; ++i) next(swarm.peer(i % peers));
-  swarm.after(span, [&] { over = true; });
-  if (!swarm.run_for(span + 30 * base::kSecond)) throw std::runtime_error("requests were left without an answer");
-  return load;
 }
 
 void add_load(json& out, Load& load) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -83,8 +84,8 @@ std::string config_of(const ServerConfig& wanted) {
          "[security]\nhandshake_limit = 100000\n"
          "[rate_limit]\nper_peer_per_minute = 60000000\nper_peer_per_second = 1000000\n"
          "payload_per_minute = 1000000000000\n";
-  out += fmt::format("[log]\nlevel = \"{}\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = {}\n", wanted.log,
-                     quoted(wanted.roles));
+  out += fmt::format("[log]\nlevel = \"{}\"\n[store]\nmax_peers = 1000000\n[plugins]\nenabled = {}\nsearch = {}\n",
+                     wanted.log, quoted(wanted.roles), quoted(wanted.search));
   if (std::ranges::find(wanted.roles, "bootstrap") != wanted.roles.end()) {
     out += "[plugins.bootstrap]\nmax_records = 1000000\n";
   }
@@ -144,6 +145,11 @@ void ServerProcess::kill() {
   waitpid(pid_, nullptr, 0);
 }
 
+void ServerProcess::stop() {
+  ::kill(pid_, SIGTERM);
+  waitpid(pid_, nullptr, 0);
+}
+
 void ServerProcess::kill_and_restart() {
   kill();
   launch();
@@ -151,8 +157,7 @@ void ServerProcess::kill_and_restart() {
 
 ServerProcess::~ServerProcess() {
   if (!own_ || pid_ <= 0) return;
-  ::kill(pid_, SIGTERM);
-  waitpid(pid_, nullptr, 0);
+  stop();
   std::error_code ignored;
   fs::remove_all(root_, ignored);
 }
@@ -167,6 +172,25 @@ std::uint64_t ServerProcess::cpu_ns() const {
     sum += ran;
   }
   return sum;
+}
+
+std::map<int, ServerProcess::Thread> ServerProcess::threads() const {
+  std::map<int, Thread> out;
+  std::error_code ignored;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/task", ignored)) {
+    const std::string name = task.path().filename();
+    int id = 0;
+    std::from_chars(name.data(), name.data() + name.size(), id);
+    Thread& thread = out[id];
+    std::ifstream(task.path() / "comm") >> thread.name;
+    std::ifstream(task.path() / "schedstat") >> thread.cpu_ns;
+    std::ifstream status(task.path() / "status");
+    for (std::string key; status >> key;) {
+      std::uint64_t times = 0;
+      if (key.ends_with("voluntary_ctxt_switches:") && status >> times) thread.switches += times;
+    }
+  }
+  return out;
 }
 
 std::uint64_t ServerProcess::rss_bytes() const {

@@ -17,6 +17,7 @@ namespace atlas::bench {
 // What the node of a run is to be, beside the limits that are out of the way in every run.
 struct ServerConfig {
   std::vector<std::string> roles;
+  std::vector<std::string> search = {};  // more folders of roles, absolute
   std::string transport = {};            // more lines of [transport]
   std::string tables = {};               // more tables
   std::vector<std::string> bind = {};    // loopback addresses, the first is address(); empty: 127.0.0.1
@@ -39,6 +40,8 @@ class ServerProcess {
   pid_t pid() const { return pid_; }
   // SIGKILL, then the same node again on the same port and root; launch() returns once that is ready.
   void kill();
+  // SIGTERM, and until it has ended.
+  void stop();
   void launch();
   void kill_and_restart();
 
@@ -50,6 +53,11 @@ class ServerProcess {
 
   // Nanoseconds of CPU, all threads, user and system.
   std::uint64_t cpu_ns() const;
+  struct Thread {
+    std::string name;
+    std::uint64_t cpu_ns = 0, switches = 0;  // switches: times that it was put to sleep or had to make room
+  };
+  std::map<int, Thread> threads() const;
   std::uint64_t rss_bytes() const;  // resident, private and dirty
   std::uint64_t descriptors() const;
   // Messages that came to its UDP socket while that was full, as the kernel counts them.

@@ -1,6 +1,6 @@
-// Every relay mode of atlas-bench once, as short as it goes: the figures are there and agree with each other. How large
-// they are is for a quiet machine and tests/bench/relay-beside.sh to say. Relays of others are skipped where they are
-// not installed.
+// Every mode of atlas-bench for relays and roles once, as short as it goes: the figures are there and agree with each
+// other. How large they are is for a quiet machine and tests/bench/relay-beside.sh to say. Relays of others are skipped
+// where they are not installed.
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -48,6 +48,24 @@ std::string free_port() {
     close(datagram);
     if (free) return std::to_string(ntohs(address.sin_port));
   }
+}
+
+TEST(BenchSmoke, ManyRolesRunAtOnce) {
+  const json got = figures({"plugins", "--roles", "100", "--rounds", "1", "--seconds", "0.3"});
+  EXPECT_EQ(number(got, "/roles"), 100);
+  EXPECT_EQ(number(got, "/running"), 100);
+  EXPECT_GT(number(got, "/start_ms"), 0);
+  EXPECT_FALSE(got["idle"].empty());
+  EXPECT_EQ(number(got, "/callbacks/requests"), 64);
+  EXPECT_EQ(number(got, "/callbacks/in_loop"), 0);
+}
+
+TEST(BenchSmoke, RolesAndTheCoreAnswerAlike) {
+  const json got = figures({"message-cost", "--rounds", "1", "--seconds", "0.3"});
+  EXPECT_GT(number(got, "/in_core/per_second"), 0);
+  EXPECT_GT(number(got, "/in_role/per_second"), 0);
+  EXPECT_GT(number(got, "/in_role/srv_cpu_us_per_request"), 0);
+  EXPECT_EQ(number(got, "/answered"), number(got, "/server_says"));
 }
 
 TEST(BenchSmoke, RelayForwardsWhatItWasSent) {
