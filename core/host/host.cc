@@ -20,9 +20,9 @@
 namespace atlas::host {
 namespace {
 
-// The end of a stop: runs when every plugin has stopped.
-struct StopEnd {
-  StopEnd(std::size_t plugins, std::move_only_function<void()> then) : left(plugins), run(std::move(then)) {
+// Runs when every plugin has come to the same point.
+struct Countdown {
+  Countdown(std::size_t plugins, std::move_only_function<void()> then) : left(plugins), run(std::move(then)) {
     if (plugins == 0) run();
   }
   void count_down() {
@@ -51,7 +51,7 @@ struct Host::State {
   }
   // Stops plugins[0, count) in reverse order, one after the other, except that nobody waits for one that does not
   // return from a callback.
-  void stop_before(std::size_t count, std::shared_ptr<StopEnd> end);
+  void stop_before(std::size_t count, std::shared_ptr<Countdown> end);
 
   const std::shared_ptr<Services> services;
   std::vector<const ::atlas_plugin*> linked;
@@ -212,9 +212,11 @@ std::vector<config::Problem> Host::load(const std::vector<std::string>& ids) {
 
 // --- life cycle ---
 
-void Host::begin_start() {
+void Host::begin_start(std::move_only_function<void()> started) {
   if (!state_->clean || state_->services->setup.mode == Mode::kDescribe) return;
-  for (const auto& plugin : state_->plugins) plugin->begin_start([] {});
+  if (!started) started = [] {};
+  const auto all = std::make_shared<Countdown>(state_->plugins.size(), std::move(started));
+  for (const auto& plugin : state_->plugins) plugin->begin_start([all] { all->count_down(); });
   state_->watch_strands();
 }
 
@@ -259,7 +261,7 @@ void Host::begin_drain(base::MonoNs deadline, std::move_only_function<void()> do
   wait->until(deadline);
 }
 
-void Host::State::stop_before(std::size_t count, std::shared_ptr<StopEnd> end) {
+void Host::State::stop_before(std::size_t count, std::shared_ptr<Countdown> end) {
   if (dying || count == 0) return;
   plugins[count - 1]->begin_stop([this, count, end] { stop_before(count - 1, end); }, [end] { end->count_down(); });
 }
@@ -271,7 +273,7 @@ void Host::begin_stop(std::move_only_function<void()> done) {
     if (timers) return timers->close_later(std::move(done));
     done();
   };
-  state_->stop_before(count, std::make_shared<StopEnd>(count, std::move(then)));
+  state_->stop_before(count, std::make_shared<Countdown>(count, std::move(then)));
 }
 
 void Host::stop() {
@@ -282,7 +284,7 @@ void Host::stop() {
   };
   const auto gate = std::make_shared<Gate>();
   const std::size_t count = state_->plugins.size();
-  state_->stop_before(count, std::make_shared<StopEnd>(count, [gate] {
+  state_->stop_before(count, std::make_shared<Countdown>(count, [gate] {
                         const std::lock_guard lock(gate->mutex);
                         gate->open = true;
                         gate->changed.notify_all();

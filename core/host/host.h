@@ -140,7 +140,8 @@ class Host {
   void stop();  // completes what is pending with STOPPING, then stop() in reverse order
   // The same in pieces that never wait, for a simulation where this thread is every thread. `done` runs on the loop;
   // not at all when the host is destroyed before.
-  void begin_start();
+  // `started`, if given, runs once every plugin's start has returned, whatever it said; on any thread, here or later.
+  void begin_start(std::move_only_function<void()> started = {});
   void begin_stop(std::move_only_function<void()> done);
 
   Delivered deliver(const Incoming& message);

@@ -51,6 +51,8 @@ struct NodeSetup {
   std::vector<const ::atlas_plugin*> linked;       // roles that are part of this program (simulations)
   // A role with on_fault = "stop-node" went out of service. On that role's strand; may be called more than once.
   std::function<void(const std::string& role, const std::string& reason)> on_fatal;
+  // Every role's start has returned. Any thread; may be empty.
+  std::function<void()> on_started = {};
   Environment environment;
 };
 

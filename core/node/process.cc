@@ -21,6 +21,7 @@ namespace atlas::node {
 namespace {
 
 constexpr unsigned kStrandThreads = 2;
+constexpr base::MonoNs kStartWait = 5 * base::kSecond;  // for the roles, before the node says that it is ready
 
 base::Level level_of(const std::string& name) {
   if (name == "debug") return base::Level::kDebug;
@@ -131,7 +132,8 @@ void keep_crash_record(const std::filesystem::path& file) {
 
 // Makes the node, or says why not.
 std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, const Claim& claim, Machine& machine,
-                                ProcessEnd& end, decltype(NodeSetup::on_fatal) on_fatal) {
+                                ProcessEnd& end, decltype(NodeSetup::on_fatal) on_fatal,
+                                std::function<void()> on_started) {
   NodeSetup node_setup;
   node_setup.mode = mode;
   node_setup.version = setup.version;
@@ -144,6 +146,7 @@ std::unique_ptr<Node> make_node(const ProcessSetup& setup, Mode mode, const Clai
   node_setup.linked = setup.linked;
   node_setup.environment = machine.environment();
   node_setup.on_fatal = std::move(on_fatal);
+  node_setup.on_started = std::move(on_started);
   auto made = Node::make(std::move(node_setup));
   if (!made.error.empty()) {
     end = ended(ProcessEnd::Why::kFailed, made.error);
@@ -257,12 +260,23 @@ ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready) {
     if (!stopping) end = ended(why, std::move(error));
     stop();
   };
-  node = make_node(setup, Mode::kDaemon, *claim, machine, end, [&](const std::string& role, const std::string& reason) {
-    machine.loop.post([&, role, reason] {
-      fail(ProcessEnd::Why::kFailed,
-           "the role " + role + " is out of service, and its on_fault = \"stop-node\": " + reason);
-    });
-  });
+  // Who reads it may ask the roles at once. One whose start takes its time keeps nobody waiting for long.
+  bool said = false;
+  const auto say_ready = [&] {
+    if (stopping || std::exchange(said, true)) return;
+    if (auto heard = ready(node->listening(), node->node_id()); !heard) {
+      fail(ProcessEnd::Why::kFailed, heard.error().text);
+    }
+  };
+  node = make_node(
+      setup, Mode::kDaemon, *claim, machine, end,
+      [&](const std::string& role, const std::string& reason) {
+        machine.loop.post([&, role, reason] {
+          fail(ProcessEnd::Why::kFailed,
+               "the role " + role + " is out of service, and its on_fault = \"stop-node\": " + reason);
+        });
+      },
+      [&] { machine.loop.post(say_ready); });
   if (!node) return end;
   watch_signals(machine.loop, [&](int) { stop(); });
   std::unique_ptr<control::Server> server;
@@ -275,10 +289,12 @@ ProcessEnd run_daemon(const ProcessSetup& setup, const ReadyCallback& ready) {
     fail(ProcessEnd::Why::kFailed, made.error().text);
   } else {
     server = std::move(*made);
-    if (auto heard = ready(node->listening(), node->node_id()); !heard) {
-      fail(ProcessEnd::Why::kFailed, heard.error().text);
-    }
   }
+  const auto patience = machine.loop.make_timer([&] {
+    if (!said) base::log(base::Level::kWarn, "node", "a role is still starting; ready without it");
+    say_ready();
+  });
+  patience->arm(base::after(machine.clock.mono_ns(), kStartWait));
   machine.run();
   server.reset();  // no command comes any more
   machine.strands.reset();
@@ -295,7 +311,7 @@ ProcessEnd run_command(const ProcessSetup& setup, const control::Request& reques
   const auto claim = claim_root(setup, LockUse::kCommand, machine.clock, end);
   if (!claim) return end;
   keep_crash_record(setup.paths.crashes);
-  auto node = make_node(setup, Mode::kClient, *claim, machine, end, nullptr);
+  auto node = make_node(setup, Mode::kClient, *claim, machine, end, nullptr, nullptr);
   if (!node) return end;
   OrderlyStop orderly(
       machine.loop, [&] { machine.loop.stop(); }, _exit);

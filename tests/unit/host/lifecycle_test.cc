@@ -146,6 +146,23 @@ TEST_F(Lifecycle, RoleWithoutDrainDelaysNothing) {
   EXPECT_TRUE(done);
 }
 
+TEST_F(Lifecycle, TellsWhenEveryStartHasReturned) {
+  EXPECT_THAT(load(3), IsEmpty());
+  int told = 0;
+  std::vector<std::size_t> left = {0, 1, 2};
+  for (const std::size_t i : {0, 1, 2}) {
+    scripts[i].start = [&, i] {
+      EXPECT_EQ(told, 0);
+      std::erase(left, i);
+      return i == 1 ? ATLAS_E_INTERNAL : ATLAS_OK;  // one that refuses has been asked as well
+    };
+  }
+  host->begin_start([&] { ++told; });
+  settle();
+  EXPECT_THAT(left, IsEmpty());
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(Lifecycle, RoleThatDoesNotStopIsNamed) {
   start(2);
   scripts[1].stop = [&] { EXPECT_THAT(host->unstopped(), ElementsAre("plugin1")); };
