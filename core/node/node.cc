@@ -333,7 +333,9 @@ base::Result<void> NodeInstance::start() {
                                                          .listening = [this] { return listening_; },
                                                          .endpoint_counters = [this] { return endpoint_->counters(); },
                                                          .udp_counters = [this] { return endpoint_->udp_counters(); }});
-  host_->begin_start(setup_.on_started);
+  host_->begin_start([this] {
+    if (setup_.on_started) setup_.on_started();
+  });
   return {};
 }
 
