@@ -1,4 +1,5 @@
 // One direction of a stream by itself: reset, stop, acknowledgements, and credit of the connection given ahead.
+#include "quic/compat.h"
 #include "unit/quic/party.h"
 
 namespace atlas::quic {
@@ -102,6 +103,9 @@ TEST_F(EndpointHalvesTest, AcknowledgementsOfAWatchedStreamAreTold) {
 }
 
 TEST_F(EndpointHalvesTest, ReleasedBytesLetOtherStreamsGoOn) {
+#if ATLAS_NGTCP2_0
+  GTEST_SKIP() << "ngtcp2 0.12 gives credit of this kind back later";
+#endif
   bob->protocol.connection_window = 100'000;
   bob->protocol.max_connection_window = 100'000;
   bob->protocol.stream_window = 100'000;

@@ -1,5 +1,6 @@
 // Another ALPN beside the nodes' own: other certificates, other limits, and peers that somebody else judges.
 #include "attack/quic_hostile/certificates.h"
+#include "quic/compat.h"
 #include "unit/quic/party.h"
 
 namespace atlas::quic {
@@ -185,6 +186,9 @@ TEST_F(EndpointProtocolsTest, LimitsAreTheProtocolsOwn) {
 }
 
 TEST_F(EndpointProtocolsTest, UnidirectionalStreamsGoOneWay) {
+#if ATLAS_NGTCP2_0
+  GTEST_SKIP() << "ngtcp2 0.12 does not tell the end of such a stream";
+#endif
   begin();
   connect();
   const StreamId stream = here->open_unidirectional_stream().value();
@@ -226,6 +230,9 @@ TEST_F(EndpointProtocolsTest, WindowIsSmallUntilThePeerIsAccepted) {
 
 // One stream after the other, each over at once: before the verdict that gains nothing.
 TEST_F(EndpointProtocolsTest, UntilThePeerIsAcceptedStreamsThatEndAreNotGivenBack) {
+#if ATLAS_NGTCP2_0
+  GTEST_SKIP() << "ngtcp2 0.12 does not tell the end of such a stream";
+#endif
   accepts.stream_window = accepts.connection_window = 1 << 20;
   theirs.accept = false;
   begin();
