@@ -52,7 +52,8 @@ struct ProcessEnd {
   std::vector<config::Problem> problems;
 };
 
-// Called once, when the node accepts connections and its roles have started, or have not within 5 s; an error ends it again, with that text.
+// Called once, when the node accepts connections and its roles have started, or have not within 5 s; an error ends it
+// again, with that text.
 using ReadyCallback =
     std::function<base::Result<void>(const std::vector<net::SocketAddress>& addresses, const std::string& node_id)>;
 
