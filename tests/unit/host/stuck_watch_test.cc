@@ -172,10 +172,10 @@ TEST_F(StuckTest, OthersAreStoppedAllTheSame) {
   pass_time(2 * base::kSecond);
   std::atomic<bool> stopped = false;
   host->begin_stop([&] { stopped = true; });
-  while (row("plugin1").state != "stopped") std::this_thread::yield();
+  while (host->unstopped() != std::vector<std::string>{"plugin0"}) std::this_thread::yield();
+  EXPECT_EQ(row("plugin1").state, "stopped");
   run_loop();
   EXPECT_FALSE(stopped) << "plugin0 has not returned";
-  EXPECT_THAT(host->unstopped(), testing::ElementsAre("plugin0"));
   leave.set_value();
   while (!stopped) run_loop();
   EXPECT_THAT(script.calls, testing::ElementsAre("init", "start", "stop"));

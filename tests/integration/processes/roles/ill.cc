@@ -169,7 +169,8 @@ atlas_status init(const atlas_host* host, void** self) {
   atlas_text where{}, what{};
   int64_t block_ms = 0;
   config.text(host, "where", {}, "The entry that does it.", &where);
-  config.text(host, "what", text("throw"), "throw, block, hang or null.", &what);
+  const std::string usual = "throw";  // out may be a view of it
+  config.text(host, "what", text(usual), "throw, block, hang or null.", &what);
   config.integer(host, "block_ms", 10'000, 1, 60'000, "How long it blocks.", &block_ms);
   g_ill.where.assign(where.data, where.size);
   g_ill.what.assign(what.data, what.size);
