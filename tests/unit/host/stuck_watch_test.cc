@@ -172,8 +172,10 @@ TEST_F(StuckTest, OthersAreStoppedAllTheSame) {
   pass_time(2 * base::kSecond);
   std::atomic<bool> stopped = false;
   host->begin_stop([&] { stopped = true; });
-  while (host->unstopped() != std::vector<std::string>{"plugin0"}) std::this_thread::yield();
-  EXPECT_EQ(row("plugin1").state, "stopped");
+  const auto others_stopped = [&] {
+    return row("plugin1").state == "stopped" && host->unstopped() == std::vector<std::string>{"plugin0"};
+  };
+  while (!others_stopped()) std::this_thread::yield();
   run_loop();
   EXPECT_FALSE(stopped) << "plugin0 has not returned";
   leave.set_value();
